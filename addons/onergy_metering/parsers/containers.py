@@ -1,0 +1,267 @@
+"""From bytes to records: compression, text encoding and the container formats.
+
+Everything streams, except a JSON document, which is bounded in size instead.
+"""
+
+import bz2
+import codecs
+import csv
+import gzip
+import io
+import json
+import lzma
+import zipfile
+import zlib
+
+from .errors import FileError
+
+#: More than this many bytes after decompression is not a reading file.
+MAX_BYTES = 4 * 1024**3
+MAX_JSON_BYTES = 128 * 1024**2
+_SNIFF = 65536
+
+csv.field_size_limit(1 << 20)
+
+
+class _Limited(io.RawIOBase):
+    """A stream that refuses to deliver more than ``limit`` bytes."""
+
+    def __init__(self, stream, limit):
+        self._stream = stream
+        self._left = limit
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        try:
+            chunk = self._stream.read(len(buffer))
+        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+            raise FileError("bad_compression", str(error)) from None
+        except (zipfile.BadZipFile, RuntimeError) as error:
+            raise FileError("bad_compression", str(error)) from None
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise FileError("file_too_large")
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+
+def decompressed(stream, container, limit=MAX_BYTES):
+    """A buffered stream of the content, whatever it was packed with.
+
+    gzip, bzip2, xz and zip (of one file) are known by their first bytes, not by a
+    file name. ``stream`` must be seekable.
+    """
+    magic = stream.read(6)
+    stream.seek(0)
+    if magic.startswith(b"\x1f\x8b"):
+        stream = gzip.GzipFile(fileobj=stream)
+    elif magic.startswith(b"BZh"):
+        stream = bz2.BZ2File(stream)
+    elif magic == b"\xfd7zXZ\x00":
+        stream = lzma.LZMAFile(stream)
+    elif magic.startswith(b"PK\x03\x04") and container != "xlsx":
+        stream = _only_member(stream)
+    return io.BufferedReader(_Limited(stream, limit), buffer_size=1 << 16)
+
+
+def _only_member(stream):
+    try:
+        archive = zipfile.ZipFile(stream)
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        if len(names) != 1:
+            raise FileError("bad_compression", f"{len(names)} files in the archive")
+        return archive.open(names[0])
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
+        raise FileError("bad_compression", str(error)) from None
+
+
+def text_of(stream, encoding):
+    """A text stream over ``stream``; a byte order mark wins over ``encoding``.
+
+    ``auto`` is UTF-8 unless the first 64 KB are no UTF-8, then Windows-1252. A byte
+    that does not decode becomes U+FFFD and so spoils its own row only.
+    """
+    head = stream.peek(_SNIFF)[:_SNIFF]
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if head.startswith(mark):
+            encoding = name
+            break
+    if encoding == "auto":
+        encoding = "utf-8" if _is_utf8(head) else "cp1252"
+    try:
+        return io.TextIOWrapper(stream, encoding, errors="replace", newline="")
+    except LookupError:
+        raise FileError("bad_profile", f"encoding {encoding!r}") from None
+
+
+def _is_utf8(head):
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        decoder.decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def csv_records(stream, profile):
+    """Yield ``(line, list of fields)`` of every line after the preamble."""
+    text = text_of(stream, profile.encoding)
+    for _skipped in range(profile.preamble_lines):
+        text.readline()
+    if len(profile.delimiter) != 1:
+        raise FileError("bad_profile", f"delimiter {profile.delimiter!r}")
+    options = {"delimiter": profile.delimiter}
+    if profile.quote:
+        options["quotechar"] = profile.quote
+    else:
+        options["quoting"] = csv.QUOTE_NONE
+    reader = csv.reader(text, **options)
+    offset = profile.preamble_lines
+    while True:
+        try:
+            for fields in reader:
+                if fields:
+                    yield reader.line_num + offset, fields
+            return
+        except csv.Error as error:
+            yield reader.line_num + offset, error
+        except UnicodeError as error:
+            raise FileError("bad_encoding", str(error)) from None
+
+
+def xlsx_records(stream, profile):
+    """Yield ``(line, list of texts)`` of the rows of the first sheet."""
+    # Imported here: most files are not workbooks, and the import is slow.
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    content = io.BytesIO(stream.read())
+    try:
+        book = openpyxl.load_workbook(content, read_only=True, data_only=True)
+        sheet = book.worksheets[0]
+        for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+            if line > profile.preamble_lines and any(c is not None for c in cells):
+                yield line, [cell_text(cell) for cell in cells]
+    except FileError:
+        raise
+    except (
+        InvalidFileException,
+        zipfile.BadZipFile,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        OSError,
+        SyntaxError,  # includes the XML parse error of the standard library
+        EOFError,
+        zlib.error,
+    ) as error:
+        # openpyxl has no error of its own for the many ways a workbook can be broken
+        raise FileError("bad_workbook", f"{type(error).__name__}: {error}") from None
+
+
+def cell_text(cell):
+    """The text of a workbook cell: dates in ISO form, numbers without exponent."""
+    if cell is None:
+        return ""
+    if isinstance(cell, float):
+        return f"{cell:.12f}".rstrip("0").rstrip(".") if cell == cell else "NaN"
+    if hasattr(cell, "isoformat"):
+        return cell.isoformat(" ") if hasattr(cell, "hour") else cell.isoformat()
+    return str(cell)
+
+
+def json_records(stream, profile):
+    """Yield ``(number, object)`` for every object at the record path."""
+    content = stream.read(MAX_JSON_BYTES + 1)
+    if len(content) > MAX_JSON_BYTES:
+        raise FileError("file_too_large")
+    text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", errors="replace").read()
+    document = _loads(text)
+    if isinstance(document, Exception):
+        raise FileError("bad_json", str(document))
+    for name in filter(None, profile.record_path.split(".")):
+        document = document.get(name) if isinstance(document, dict) else None
+    records = document if isinstance(document, list) else [document]
+    for number, record in enumerate(records, start=1):
+        if not isinstance(record, dict):
+            raise FileError("bad_json", f"no object at {profile.record_path or 'top'}")
+        yield number, record
+
+
+def jsonl_records(stream, profile):
+    """Yield ``(line, object or error)`` for every line that is not empty."""
+    for line, text in enumerate(text_of(stream, profile.encoding), start=1):
+        if line <= profile.preamble_lines or not text.strip():
+            continue
+        document = _loads(text)
+        if not isinstance(document, dict | Exception):
+            document = ValueError("no object")
+        yield line, document
+
+
+def _loads(text):
+    try:
+        # Numbers stay text: a float would round a register value.
+        return json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+    except (ValueError, RecursionError) as error:
+        return ValueError(str(error))
+
+
+def hex_records(stream, profile):
+    """Yield ``(line, [text])`` for every line that holds a telegram."""
+    for line, text in enumerate(text_of(stream, profile.encoding), start=1):
+        if line > profile.preamble_lines and text.strip():
+            yield line, [text.strip()]
+
+
+def xml_records(stream, profile):
+    """Yield ``(line, element)`` for every element named by the record path."""
+    from lxml import etree
+
+    if not profile.record_path:
+        raise FileError("bad_profile", "record path")
+    try:
+        events = etree.iterparse(
+            stream,
+            events=("end",),
+            tag=profile.record_path,
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+        )
+        for _event, element in events:
+            yield element.sourceline or 0, element
+            _forget(element)
+    except etree.XMLSyntaxError as error:
+        raise FileError("bad_xml", str(error)) from None
+
+
+def _forget(element):
+    """Free a record and the records before it; their parent stays readable."""
+    element.clear()
+    previous = element.getprevious()
+    while previous is not None and previous.tag == element.tag:
+        parent = element.getparent()
+        if parent is None:
+            return
+        parent.remove(previous)
+        previous = element.getprevious()
+
+
+RECORDS = {
+    "csv": csv_records,
+    "xlsx": xlsx_records,
+    "xml": xml_records,
+    "json": json_records,
+    "jsonl": jsonl_records,
+    "hex": hex_records,
+}

@@ -1,0 +1,25 @@
+{
+    "name": "Onergy Residents",
+    "summary": "People, addresses, supply contracts and the residents' portal",
+    "version": "19.0.1.0.0",
+    "category": "Onergy",
+    "license": "LGPL-3",
+    "author": "Onergy",
+    "website": "https://github.com/onergy/onergy-residents",
+    "development_status": "Beta",
+    "application": True,
+    "depends": [
+        "account",
+        "auth_signup",
+        "base_iban",
+        "contacts",
+        "mail",
+        "portal",
+    ],
+    "data": [
+        "security/onergy_residents_security.xml",
+        "security/ir.model.access.csv",
+        "data/ir_sequence_data.xml",
+        "views/menus.xml",
+    ],
+}

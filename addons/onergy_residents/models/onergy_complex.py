@@ -1,0 +1,107 @@
+import re
+
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+
+class OnergyComplex(models.Model):
+    """A site with one heat supply: a building or a group of buildings."""
+
+    _name = "onergy.complex"
+    _description = "Complex"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _check_company_auto = True
+    _order = "code, name"
+    _rec_names_search = ["name", "code", "city"]
+
+    name = fields.Char(required=True, tracking=True)
+    code = fields.Char(
+        required=True,
+        index="trigram",
+        help="Short code that staff use for the complex, unique per company.",
+    )
+    active = fields.Boolean(default=True)
+    company_id = fields.Many2one(
+        "res.company", required=True, index=True, default=lambda self: self.env.company
+    )
+    currency_id = fields.Many2one(related="company_id.currency_id")
+    regime = fields.Selection(
+        [
+            ("warmtewet", "Heat Act (Warmtewet)"),
+            ("servicekosten", "Service costs (landlord)"),
+            ("vve", "Owners' association (VvE)"),
+        ],
+        required=True,
+        default="warmtewet",
+        tracking=True,
+        help="Which rules the bill follows. The Heat Act does not cover a landlord "
+        "who supplies his own tenants or an owners' association that supplies its "
+        "members (Warmtewet, article 1a).",
+    )
+    weather_station = fields.Char(
+        default="260",
+        help="Number of the KNMI weather station whose temperatures count here, "
+        "for example 260 for De Bilt.",
+    )
+    season_start = fields.Char(
+        "Heating season from",
+        required=True,
+        default="10-01",
+        help="Month and day, for example 10-01.",
+    )
+    season_end = fields.Char(
+        "Heating season until",
+        required=True,
+        default="04-30",
+        help="Month and day, for example 04-30.",
+    )
+    street = fields.Char()
+    zip = fields.Char("Postcode")
+    city = fields.Char()
+    owner_id = fields.Many2one(
+        "res.partner",
+        check_company=True,
+        tracking=True,
+        help="Who pays for a dwelling while it stands empty, unless the connection "
+        "names an owner of its own.",
+    )
+    connection_ids = fields.One2many("onergy.connection", "complex_id")
+    connection_count = fields.Integer(compute="_compute_connection_count")
+    contract_count = fields.Integer(compute="_compute_contract_count")
+
+    _code_company_uniq = models.UniqueIndex(
+        "(code, company_id)", "This code is already used by another complex."
+    )
+
+    @api.depends("connection_ids")
+    def _compute_connection_count(self):
+        counts = dict(
+            self.env["onergy.connection"]._read_group(
+                [("complex_id", "in", self.ids)], ["complex_id"], ["__count"]
+            )
+        )
+        for record in self:
+            record.connection_count = counts.get(record, 0)
+
+    def _compute_contract_count(self):
+        counts = dict(
+            self.env["onergy.contract"]._read_group(
+                [("complex_id", "in", self.ids), ("state", "=", "running")],
+                ["complex_id"],
+                ["__count"],
+            )
+        )
+        for record in self:
+            record.contract_count = counts.get(record, 0)
+
+    @api.constrains("season_start", "season_end")
+    def _check_season(self):
+        for record in self:
+            for value in (record.season_start, record.season_end):
+                if not re.fullmatch(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", value):
+                    raise ValidationError(
+                        self.env._(
+                            "%(value)s is not a month and day. Write it as 10-01.",
+                            value=value,
+                        )
+                    )

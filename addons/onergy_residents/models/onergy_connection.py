@@ -1,0 +1,163 @@
+from odoo import api, fields, models
+
+DWELLING_TYPES = [
+    ("apartment", "Apartment"),
+    ("terraced", "Terraced house"),
+    ("corner", "Corner house"),
+    ("semi_detached", "Semi-detached house"),
+    ("detached", "Detached house"),
+    ("other", "Other"),
+]
+
+
+def _ean_check_sql(length=18):
+    """SQL that is true for an EAN whose last digit is its GS1 check digit.
+
+    GS1 General Specifications, section 7.9: digits weigh 3 and 1 in turn, counted
+    from the digit before the check digit; the sum with the check digit is a
+    multiple of ten.
+    """
+    terms = [
+        f"{3 if (length - position) % 2 else 1} * substr(ean, {position}, 1)::int"
+        for position in range(1, length)
+    ]
+    total = " + ".join([*terms, f"substr(ean, {length}, 1)::int"])
+    # CASE, for the casts must not run on what is not a digit.
+    return (
+        f"CASE WHEN ean IS NULL THEN true WHEN ean ~ '^[0-9]{{{length}}}$' "
+        f"THEN ({total}) % 10 = 0 ELSE false END"
+    )
+
+
+class OnergyConnection(models.Model):
+    """One dwelling's supply point in a complex."""
+
+    _name = "onergy.connection"
+    _description = "Connection"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _check_company_auto = True
+    _order = "zip, street, house_number_sort, house_number, house_addition, id"
+    _rec_names_search = ["name", "ean", "zip"]
+
+    name = fields.Char(
+        "Address", compute="_compute_name", store=True, index="trigram", readonly=True
+    )
+    active = fields.Boolean(default=True)
+    complex_id = fields.Many2one(
+        "onergy.complex",
+        required=True,
+        index=True,
+        ondelete="restrict",
+        check_company=True,
+        tracking=True,
+    )
+    company_id = fields.Many2one(
+        related="complex_id.company_id", store=True, index=True
+    )
+    street = fields.Char(required=True)
+    house_number = fields.Char(required=True)
+    house_addition = fields.Char("Addition")
+    house_number_sort = fields.Integer(
+        compute="_compute_house_number_sort", store=True, export_string_translation=False
+    )
+    zip = fields.Char("Postcode", required=True, index=True)
+    city = fields.Char(required=True)
+    country_id = fields.Many2one(
+        "res.country", default=lambda self: self.env.company.country_id
+    )
+    ean = fields.Char(
+        "EAN",
+        copy=False,
+        tracking=True,
+        help="The 18 digits that identify this supply point.",
+    )
+    bag_id = fields.Char(
+        "BAG id",
+        copy=False,
+        help="Number of the dwelling in the Dutch register of addresses and "
+        "buildings (BAG, verblijfsobject).",
+    )
+    service_heating = fields.Boolean("Heating", default=True, tracking=True)
+    service_hot_water = fields.Boolean("Hot water", default=True, tracking=True)
+    service_cooling = fields.Boolean("Cooling", tracking=True)
+    dwelling_type = fields.Selection(DWELLING_TYPES, required=True, default="apartment")
+    floor_area = fields.Float("Floor area (m²)", digits=(10, 1))
+    owner_id = fields.Many2one(
+        "res.partner",
+        check_company=True,
+        tracking=True,
+        help="Who pays while the dwelling stands empty, when this is not the owner "
+        "of the complex.",
+    )
+    contract_ids = fields.One2many("onergy.contract", "connection_id")
+    contract_count = fields.Integer(compute="_compute_contract_count")
+    current_contract_id = fields.Many2one(
+        "onergy.contract",
+        compute="_compute_current_contract_id",
+        search="_search_current_contract_id",
+    )
+    current_partner_id = fields.Many2one(
+        related="current_contract_id.partner_id", string="Current payer"
+    )
+
+    _ean_check = models.Constraint(
+        f"CHECK ({_ean_check_sql()})",
+        "This is not a valid EAN: it has 18 digits, the last of which is a check "
+        "digit. Compare it with the letter of the network operator.",
+    )
+    _ean_uniq = models.UniqueIndex(
+        "(ean)", "This EAN already belongs to another connection."
+    )
+
+    @api.depends("street", "house_number", "house_addition", "zip", "city")
+    def _compute_name(self):
+        for record in self:
+            number = record.house_number or ""
+            if record.house_addition:
+                separator = "" if record.house_addition.isalpha() else "-"
+                number = f"{number}{separator}{record.house_addition}"
+            line = " ".join(filter(None, [record.street, number]))
+            place = " ".join(filter(None, [record.zip, record.city]))
+            record.name = ", ".join(filter(None, [line, place]))
+
+    @api.depends("house_number")
+    def _compute_house_number_sort(self):
+        for record in self:
+            digits = "".join(c for c in record.house_number or "" if c.isdigit())
+            record.house_number_sort = int(digits[:9] or 0)
+
+    @api.depends("contract_ids")
+    def _compute_contract_count(self):
+        counts = dict(
+            self.env["onergy.contract"]._read_group(
+                [("connection_id", "in", self.ids)], ["connection_id"], ["__count"]
+            )
+        )
+        for record in self:
+            record.contract_count = counts.get(record, 0)
+
+    @api.depends("contract_ids.date_start", "contract_ids.date_end")
+    def _compute_current_contract_id(self):
+        contracts = self.env["onergy.contract"].search(
+            [("connection_id", "in", self.ids), ("state", "=", "running")]
+        )
+        by_connection = {contract.connection_id: contract for contract in contracts}
+        for record in self:
+            record.current_contract_id = by_connection.get(record, False)
+
+    def _search_current_contract_id(self, operator, value):
+        if operator == "in" and set(value) == {False}:
+            running = self.env["onergy.contract"]._search([("state", "=", "running")])
+            return [("contract_ids", "not any", [("id", "in", running)])]
+        return [
+            (
+                "contract_ids",
+                "any",
+                [("state", "=", "running"), ("id", operator, value)],
+            )
+        ]
+
+    def _get_vacancy_payer(self):
+        """Return who pays for this connection while nobody lives there."""
+        self.ensure_one()
+        return self.owner_id or self.complex_id.owner_id

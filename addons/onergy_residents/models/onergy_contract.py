@@ -1,0 +1,183 @@
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+from odoo.fields import Domain
+
+
+class OnergyContract(models.Model):
+    """Who pays for a connection, from one day until another (both included)."""
+
+    _name = "onergy.contract"
+    _description = "Supply contract"
+    _inherit = ["portal.mixin", "mail.thread", "mail.activity.mixin"]
+    _check_company_auto = True
+    _order = "date_start desc, id desc"
+    _rec_names_search = ["name", "partner_id", "connection_id"]
+
+    name = fields.Char(
+        "Contract number", required=True, readonly=True, copy=False, default="/"
+    )
+    active = fields.Boolean(default=True)
+    connection_id = fields.Many2one(
+        "onergy.connection",
+        required=True,
+        index=True,
+        ondelete="restrict",
+        check_company=True,
+        tracking=True,
+    )
+    complex_id = fields.Many2one(
+        related="connection_id.complex_id", store=True, index=True
+    )
+    company_id = fields.Many2one(
+        related="connection_id.company_id", store=True, index=True
+    )
+    currency_id = fields.Many2one(related="company_id.currency_id")
+    partner_id = fields.Many2one(
+        "res.partner",
+        "Payer",
+        required=True,
+        index=True,
+        ondelete="restrict",
+        check_company=True,
+        tracking=True,
+    )
+    role = fields.Selection(
+        [
+            ("tenant", "Tenant"),
+            ("owner_occupier", "Owner-occupier"),
+            ("vacancy", "Owner during vacancy"),
+        ],
+        required=True,
+        default="tenant",
+        tracking=True,
+    )
+    date_start = fields.Date(
+        "From", required=True, default=fields.Date.context_today, tracking=True
+    )
+    date_end = fields.Date(
+        "Until", tracking=True, help="The last day that is paid; empty while it runs."
+    )
+    state = fields.Selection(
+        [("future", "Future"), ("running", "Running"), ("ended", "Ended")],
+        compute="_compute_state",
+        search="_search_state",
+    )
+    payment_method = fields.Selection(
+        [("direct_debit", "Direct debit"), ("bank_transfer", "Bank transfer")],
+        required=True,
+        default="bank_transfer",
+        tracking=True,
+    )
+    invoice_delivery = fields.Selection(
+        [("email", "E-mail"), ("post", "Post")],
+        required=True,
+        default="email",
+        tracking=True,
+    )
+    bank_account_id = fields.Many2one(
+        "res.partner.bank",
+        domain="[('partner_id', 'child_of', commercial_partner_id)]",
+        check_company=True,
+        tracking=True,
+    )
+    commercial_partner_id = fields.Many2one(
+        related="partner_id.commercial_partner_id", string="Debtor"
+    )
+    debtor_number = fields.Char(related="partner_id.debtor_number")
+    advance_ids = fields.One2many("onergy.advance", "contract_id")
+    current_advance_amount = fields.Monetary(
+        "Monthly advance", compute="_compute_current_advance_amount"
+    )
+    note = fields.Html("Internal note")
+
+    # int4range with && stands for "the same connection" without an extension.
+    _no_overlap = models.Constraint(
+        "EXCLUDE USING gist ("
+        "int4range(connection_id, connection_id, '[]') WITH &&, "
+        "daterange(date_start, date_end, '[]') WITH &&) WHERE (active)",
+        "Another contract of this connection covers the same days. End that one first.",
+    )
+    _dates_order = models.Constraint(
+        "CHECK (date_end IS NULL OR date_end >= date_start)",
+        "A contract cannot end before it starts.",
+    )
+
+    def _get_today(self):
+        return fields.Date.context_today(self)
+
+    @api.depends("date_start", "date_end")
+    @api.depends_context("tz")
+    def _compute_state(self):
+        today = self._get_today()
+        for record in self:
+            if record.date_start and record.date_start > today:
+                record.state = "future"
+            elif record.date_end and record.date_end < today:
+                record.state = "ended"
+            else:
+                record.state = "running"
+
+    def _search_state(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        today = self._get_today()
+        domains = {
+            "future": Domain("date_start", ">", today),
+            "running": Domain("date_start", "<=", today)
+            & (Domain("date_end", "=", False) | Domain("date_end", ">=", today)),
+            "ended": Domain("date_end", "<", today),
+        }
+        return Domain.OR(domains[state] for state in value if state in domains)
+
+    @api.depends("advance_ids.amount", "advance_ids.date_from")
+    def _compute_current_advance_amount(self):
+        today = self._get_today()
+        for record in self:
+            record.current_advance_amount = record._get_advance(today).amount
+
+    @api.depends("name", "connection_id.name", "partner_id.name")
+    def _compute_display_name(self):
+        for record in self:
+            record.display_name = " – ".join(
+                filter(None, [record.name, record.connection_id.name])
+            )
+
+    def _compute_access_url(self):
+        super()._compute_access_url()
+        for record in self:
+            record.access_url = f"/my/data?contract_id={record.id}"
+
+    @api.constrains("bank_account_id", "partner_id")
+    def _check_bank_account(self):
+        for record in self:
+            holder = record.bank_account_id.partner_id.commercial_partner_id
+            if holder and holder != record.partner_id.commercial_partner_id:
+                raise ValidationError(
+                    self.env._(
+                        "The bank account %(account)s belongs to %(holder)s, not to "
+                        "the payer of this contract.",
+                        account=record.bank_account_id.acc_number,
+                        holder=holder.display_name,
+                    )
+                )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            if vals.get("name", "/") == "/":
+                connection = self.env["onergy.connection"].browse(vals["connection_id"])
+                vals["name"] = (
+                    self.env["ir.sequence"]
+                    .with_company(connection.company_id)
+                    .next_by_code("onergy.contract")
+                )
+        contracts = super().create(vals_list)
+        contracts.partner_id._onergy_assign_debtor_number()
+        return contracts
+
+    def _get_advance(self, date):
+        """Return the advance that is in force on ``date`` (empty if none is)."""
+        self.ensure_one()
+        return self.advance_ids.filtered(lambda a: a.date_from <= date).sorted(
+            "date_from"
+        )[-1:]
