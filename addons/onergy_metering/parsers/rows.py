@@ -30,7 +30,6 @@ ROW_FIELDS = (
 )
 
 _RAW_LIMIT = 200
-_TOO_MANY_VALUES = 64
 
 
 def read_rows(stream, profile, filename="", received=None, telegram_key=None):
@@ -64,6 +63,9 @@ class _Reader:
         ).read
         self.read_number = number_reader(profile.decimal_mark, profile.thousands_marks)
         self.missing = frozenset(token.strip() for token in profile.missing_tokens)
+        self.status_map = {
+            text.casefold(): status for text, status in profile.status_map.items()
+        }
         self.units = {}
         self.columns = {}
         self.headers = []
@@ -356,8 +358,8 @@ class _Reader:
         profile = self.profile
         text = text.strip()
         if not text or not (profile.status_map or profile.status_masks):
-            return profile.status_map.get("", profile.status_default)
-        status = profile.status_map.get(text.casefold())
+            return self.status_map.get("", profile.status_default)
+        status = self.status_map.get(text.casefold())
         if status is not None:
             return status
         if profile.status_masks:

@@ -1,4 +1,5 @@
-from odoo.exceptions import ValidationError
+from psycopg2.errors import ExclusionViolation
+
 from odoo.tests import TransactionCase, tagged
 from odoo.tools import mute_logger
 
@@ -36,6 +37,6 @@ class TestContract(TransactionCase):
         self._contract("2025-07-01")
         with (
             mute_logger("odoo.sql_db"),
-            self.assertRaisesRegex(ValidationError, "covers the same days"),
+            self.assertRaises(ExclusionViolation),
         ):
             self._contract("2025-06-30", "2025-06-30")
