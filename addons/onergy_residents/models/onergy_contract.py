@@ -143,9 +143,10 @@ class OnergyContract(models.Model):
             )
 
     def _compute_access_url(self):
-        super()._compute_access_url()
+        result = super()._compute_access_url()
         for record in self:
             record.access_url = f"/my/data?contract_id={record.id}"
+        return result
 
     @api.constrains("bank_account_id", "partner_id")
     def _check_bank_account(self):
