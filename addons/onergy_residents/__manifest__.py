@@ -21,5 +21,7 @@
         "security/ir.model.access.csv",
         "data/ir_sequence_data.xml",
         "views/menus.xml",
+        "views/portal_layout.xml",
+        "views/portal_finance.xml",
     ],
 }

@@ -1,1 +1,3 @@
+from . import test_access_code
 from . import test_contract
+from . import test_portal_finance
