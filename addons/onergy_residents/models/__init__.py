@@ -3,4 +3,10 @@ from . import onergy_connection
 from . import onergy_contract
 from . import onergy_advance
 from . import res_partner
+from . import res_users
 from . import account_move
+from . import onergy_access_attempt
+from . import onergy_access_code
+from . import onergy_request_stage
+from . import onergy_request
+from . import res_company

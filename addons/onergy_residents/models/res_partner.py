@@ -1,5 +1,9 @@
 from odoo import api, fields, models
-from odoo.fields import Domain
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Command, Domain
+
+# In order of precedence; who is in none of them is "none".
+PORTAL_STATES = ("active", "invited", "expired")
 
 
 class ResPartner(models.Model):
@@ -15,6 +19,24 @@ class ResPartner(models.Model):
     onergy_contract_count = fields.Integer(compute="_compute_onergy_contract_count")
     is_resident = fields.Boolean(
         compute="_compute_is_resident", search="_search_is_resident"
+    )
+    onergy_access_code_ids = fields.One2many(
+        "onergy.access.code", "partner_id", "Activation codes"
+    )
+    onergy_portal_state = fields.Selection(
+        [
+            ("none", "Not invited"),
+            ("invited", "Invited"),
+            ("expired", "Invitation expired"),
+            ("active", "In use"),
+        ],
+        "Portal access",
+        compute="_compute_onergy_portal_state",
+        search="_search_onergy_portal_state",
+        compute_sudo=True,
+        groups="onergy_residents.group_customer_service,"
+        "onergy_residents.group_accountant",
+        help="In use: the resident has logged in or has set a password.",
     )
 
     _debtor_number_uniq = models.UniqueIndex(
@@ -43,6 +65,75 @@ class ResPartner(models.Model):
         residents = Domain("onergy_contract_ids", "!=", False)
         return residents if True in value else ~residents
 
+    @api.constrains("debtor_number", "company_id")
+    def _check_debtor_number(self):
+        """A shared contact and a company's own contact cannot carry one number.
+
+        The index refuses a number twice in one company; it cannot see that a contact
+        without company belongs to all of them.
+        """
+        for partner in self.filtered("debtor_number"):
+            others = Domain("debtor_number", "=", partner.debtor_number) & Domain(
+                "id", "!=", partner.id
+            )
+            if partner.company_id:
+                others &= Domain("company_id", "=", False)
+            # sudo: the number is taken whether or not this user may see by whom
+            if self.sudo().with_context(active_test=False).search_count(others, limit=1):
+                raise ValidationError(
+                    self.env._(
+                        "Debtor number %(number)s is already in use.",
+                        number=partner.debtor_number,
+                    )
+                )
+
+    @api.depends(
+        "user_ids.active", "user_ids.log_ids", "onergy_access_code_ids.used_date"
+    )
+    def _compute_onergy_portal_state(self):
+        partners = self.with_context(active_test=False)
+        members = {
+            state: partners.search(
+                Domain("id", "in", self._origin.ids) & self._onergy_portal_domain(state)
+            )
+            for state in PORTAL_STATES
+        }
+        for partner in self:
+            partner.onergy_portal_state = next(
+                (state for state in PORTAL_STATES if partner._origin in members[state]),
+                "none",
+            )
+
+    def _search_onergy_portal_state(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        domains = {state: self._onergy_portal_domain(state) for state in PORTAL_STATES}
+        domains["none"] = ~Domain.OR(domains.values())
+        return Domain.OR(domains[state] for state in value if state in domains)
+
+    def _onergy_portal_domain(self, state):
+        """Return the domain of the contacts whose portal access is in ``state``."""
+        # sudo: staff may not read log-ins; the outcome is all that they see
+        users = self.env["res.users"].sudo()
+
+        def with_code(code_state):
+            # sudo: as above; codes belong to a company, a login does not
+            codes = self.env["onergy.access.code"].sudo()
+            return Domain(
+                "onergy_access_code_ids",
+                "in",
+                codes._search([("state", "=", code_state)]),
+            )
+
+        logged_in = users._search([("share", "=", True), ("log_ids", "!=", False)])
+        active = Domain("user_ids", "in", logged_in) | with_code("used")
+        invited = ~active & with_code("active")
+        return {
+            "active": active,
+            "invited": invited,
+            "expired": ~active & ~invited & with_code("expired"),
+        }[state]
+
     def _onergy_assign_debtor_number(self):
         """Give each payer that has none a debtor number of his company's sequence."""
         for partner in self.filtered(lambda p: not p.debtor_number):
@@ -52,6 +143,69 @@ class ResPartner(models.Model):
                 .with_company(company)
                 .next_by_code("onergy.debtor")
             )
+
+    def _onergy_get_company(self):
+        """Return the company that supplies this contact, latest contract first."""
+        self.ensure_one()
+        return (
+            self.company_id or self.onergy_contract_ids[:1].company_id or self.env.company
+        )
+
+    def _onergy_check_can_be_invited(self):
+        """Raise a ``UserError`` unless all of these may be given a portal login."""
+        strangers = self.filtered(lambda p: not p.is_resident)
+        if strangers:
+            raise UserError(
+                self.env._(
+                    "Only residents can be invited. These contacts have no contract: "
+                    "%(names)s",
+                    names=", ".join(strangers.mapped("display_name")),
+                )
+            )
+        # sudo: staff may not read the groups of a user
+        staff = self.filtered(lambda p: any(u._is_internal() for u in p.sudo().user_ids))
+        if staff:
+            raise UserError(
+                self.env._(
+                    "These residents log in as an employee and need no code: %(names)s",
+                    names=", ".join(staff.mapped("display_name")),
+                )
+            )
+
+    def _onergy_get_or_create_portal_user(self):
+        """Return the portal login of each resident; make what is missing.
+
+        A new login has the debtor number as its name and no password: it is of no use
+        until the resident activates it.
+
+        :return: dict of partner -> ``res.users``
+        """
+        users = {}
+        self._onergy_assign_debtor_number()
+        for partner in self:
+            user = partner.with_context(active_test=False).user_ids[:1]
+            users[partner] = user or partner._onergy_create_portal_user()
+            users[partner]._onergy_open_portal()
+        return users
+
+    def _onergy_create_portal_user(self):
+        self.ensure_one()
+        users = self.env["res.users"].with_context(
+            no_reset_password=True, active_test=False
+        )
+        login = self.debtor_number
+        if users.search_count([("login", "=", login)], limit=1):
+            # Another company numbers its debtors alike; log-ins are shared by all.
+            login = f"{login}-{self.id}"
+        company = self._onergy_get_company()
+        return users._create_user_from_template(
+            {
+                "login": login,
+                "partner_id": self.id,
+                "company_id": company.id,
+                "company_ids": [Command.set(company.ids)],
+            }
+        )
 
     def _onergy_contact_changed(self, old_values):
         """Hook: a resident changed his contact data on the portal.

@@ -1,0 +1,36 @@
+from odoo import api, models
+from odoo.fields import Command, Domain
+
+
+class ResUsers(models.Model):
+    _inherit = "res.users"
+
+    def _onergy_open_portal(self):
+        """Make these users active members of the portal."""
+        portal = self.env.ref("base.group_portal")
+        public = self.env.ref("base.group_public")
+        for user in self.filtered(lambda u: not u.active or not u._is_portal()):
+            user.write(
+                {
+                    "active": True,
+                    "group_ids": [Command.link(portal.id), Command.unlink(public.id)],
+                }
+            )
+
+    @api.model
+    def _get_login_domain(self, login):
+        """Let a resident log in with his e-mail address as well as his login name.
+
+        Only if the address leads to one portal user: couples often share one.
+        """
+        domain = super()._get_login_domain(login)
+        # sudo: nobody has logged in yet
+        users = self.sudo()
+        if "@" not in (login or "") or users.search_count(domain, limit=1):
+            return domain
+        by_email = users.search(
+            Domain("email_normalized", "=", login.strip().lower())
+            & Domain("share", "=", True),
+            limit=2,
+        )
+        return Domain("id", "in", by_email.ids) if len(by_email) == 1 else domain
