@@ -181,13 +181,11 @@ class PaytClient:
         """
 
         def send():
-            return requests.put(
+            # The session holds no token: each call to the API adds its own header.
+            return self._session.put(
                 slot.url,
                 data=content,
-                headers={
-                    "Content-Type": content_type,
-                    "User-Agent": self._session.headers["User-Agent"],
-                },
+                headers={"Content-Type": content_type},
                 timeout=self._timeout,
             )
 
@@ -204,7 +202,7 @@ class PaytClient:
     def send_message(self, target, message):
         """Send a message to a debtor. Never repeated by the client.
 
-        :param target: one of ``{"invoice_identifier": …}``, ``{"debtor_identifier": …}``
+        :param target: ``{"invoice_identifier": …}`` or ``{"debtor_identifier": …}``
         :param message: dict with ``subject`` and ``body`` (and e-mail addresses)
         :return: Payt's message as dict
         :raises PaytUnclearOutcomeError: look the message up before sending again
@@ -319,7 +317,7 @@ class PaytClient:
                 return self._send(method, path, token, params, body, as_form)
 
             def check(response):
-                if response.status_code >= 400:
+                if response.status_code >= 300:
                     raise _error_for(response, method, path)
 
             try:

@@ -57,7 +57,7 @@ class PaytAuthError(PaytError):
 
 
 class PaytPermissionError(PaytError):
-    """The token lacks a permission (403); ``scope`` names it, e.g. ``invoices:write``."""
+    """The token lacks a permission (403), named by ``scope``: ``invoices:write``."""
 
     def __init__(self, message, *, scope=None, **kwargs):
         super().__init__(message, **kwargs)

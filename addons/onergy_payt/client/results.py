@@ -52,8 +52,8 @@ class BulkResult:
         """Say which of our records each complaint is about.
 
         :param names: every text by which Payt may call a record → that record. Payt's
-            keys "identify the record or the type of failure": both ``{"2026/1": [text]}``
-            and ``{"not_found": ["2026/1"]}`` occur.
+            keys "identify the record or the type of failure": ``{"2026/1": [text]}``
+            and ``{"not_found": ["2026/1"]}`` both occur.
         """
         outcome = Attribution()
         for source, target in (
@@ -77,6 +77,8 @@ def _as_lists(mapping):
     if not isinstance(mapping, dict):
         return {"unknown": [str(mapping)]}
     return {
-        str(key): [str(text) for text in (texts if isinstance(texts, list) else [texts])]
+        str(key): [
+            str(text) for text in (texts if isinstance(texts, list) else [texts])
+        ]
         for key, texts in mapping.items()
     }

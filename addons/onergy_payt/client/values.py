@@ -59,5 +59,5 @@ def text_id(value):
 
 
 def file_checksum(content):
-    """Return the checksum by which Payt knows a file: SHA3-512, base64, 88 characters."""
+    """Return the checksum by which Payt knows a file: SHA3-512 in base64."""
     return base64.b64encode(hashlib.sha3_512(content).digest()).decode()
