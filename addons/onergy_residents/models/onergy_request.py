@@ -1,0 +1,495 @@
+from datetime import datetime, time, timedelta
+
+import pytz
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+from odoo.tools import email_normalize, format_date
+
+ACTIVITY_ANSWER = "onergy_residents.mail_activity_type_answer_request"
+WAITING_STATES = ("new", "open")
+MAX_PUBLIC_PER_HOUR = 5
+
+
+class OnergyRequest(models.Model):
+    """A question, report or complaint of a resident, with its conversation."""
+
+    _name = "onergy.request"
+    _description = "Request"
+    _inherit = ["portal.mixin", "mail.thread", "mail.activity.mixin"]
+    _check_company_auto = True
+    _order = "priority desc, date_deadline, id desc"
+    _rec_names_search = ["name", "subject", "partner_id", "email_from"]
+    _primary_email = "email_from"
+
+    name = fields.Char(
+        "Number",
+        required=True,
+        readonly=True,
+        copy=False,
+        default="/",
+        index="trigram",
+    )
+    active = fields.Boolean(default=True)
+    subject = fields.Char(required=True, tracking=True)
+    description = fields.Html(
+        "Question",
+        sanitize_overridable=False,
+        help="What the resident asked. The resident reads this on the portal.",
+    )
+    category = fields.Selection(
+        [
+            ("question", "Question"),
+            ("move", "Move"),
+            ("advance", "Monthly advance"),
+            ("post", "Letters and e-mail"),
+            ("data", "Correct my data"),
+            ("complaint", "Complaint"),
+            ("other", "Other"),
+        ],
+        required=True,
+        default="question",
+        tracking=True,
+    )
+    channel = fields.Selection(
+        [
+            ("portal", "Portal"),
+            ("public", "Public form"),
+            ("email", "E-mail"),
+            ("phone", "Phone"),
+        ],
+        "Received by",
+        required=True,
+        default="phone",
+    )
+    priority = fields.Selection(
+        [("0", "Normal"), ("1", "Urgent")], default="0", tracking=True
+    )
+    stage_id = fields.Many2one(
+        "onergy.request.stage",
+        required=True,
+        index=True,
+        ondelete="restrict",
+        copy=False,
+        tracking=True,
+        group_expand="_read_group_expand_full",
+        default=lambda self: self._get_stage("new"),
+    )
+    state = fields.Selection(
+        related="stage_id.state", string="Status", store=True, index=True
+    )
+    user_id = fields.Many2one(
+        "res.users",
+        "Responsible",
+        index=True,
+        tracking=True,
+        check_company=True,
+        domain="[('share', '=', False)]",
+        default=lambda self: self.env.company.onergy_request_user_id,
+    )
+    company_id = fields.Many2one(
+        "res.company", required=True, index=True, default=lambda self: self.env.company
+    )
+    partner_id = fields.Many2one(
+        "res.partner",
+        "Resident",
+        index="btree_not_null",
+        check_company=True,
+        tracking=True,
+        help="The resident who asks. He reads the request on the portal.",
+    )
+    contact_name = fields.Char(help="The name that a visitor without a login gave.")
+    email_from = fields.Char(
+        "E-mail", compute="_compute_email_from", store=True, readonly=False
+    )
+    phone = fields.Char(compute="_compute_phone", store=True, readonly=False)
+    contract_id = fields.Many2one(
+        "onergy.contract",
+        index="btree_not_null",
+        check_company=True,
+        domain="[('partner_id', 'child_of', commercial_partner_id)]",
+    )
+    commercial_partner_id = fields.Many2one(
+        related="partner_id.commercial_partner_id", string="Debtor"
+    )
+    connection_id = fields.Many2one(related="contract_id.connection_id", store=True)
+    complex_id = fields.Many2one(related="contract_id.complex_id", store=True)
+    possible_partner_ids = fields.Many2many(
+        "res.partner",
+        string="Residents with this e-mail address",
+        compute="_compute_possible_partner_ids",
+        compute_sudo=False,
+        groups="base.group_user",
+    )
+    date_deadline = fields.Date(
+        "Answer before",
+        copy=False,
+        tracking=True,
+        help="The last day for our answer, in working days of the company's calendar.",
+    )
+    is_overdue = fields.Boolean(
+        "Overdue", compute="_compute_is_overdue", search="_search_is_overdue"
+    )
+    date_answered = fields.Datetime("First answer", readonly=True, copy=False)
+    date_closed = fields.Datetime("Closed on", readonly=True, copy=False)
+    answer_days = fields.Float(
+        "Days until first answer",
+        compute="_compute_answer_days",
+        store=True,
+        aggregator="avg",
+        digits=(10, 1),
+    )
+
+    source_key = fields.Char(
+        copy=False,
+        groups="base.group_system",
+        help="Keyed hash of the internet address of a visitor, kept for a day to "
+        "limit how much one address can send.",
+    )
+
+    _name_uniq = models.UniqueIndex(
+        "(name, company_id) WHERE name != '/'", "This number is already in use."
+    )
+
+    # ------------------------------------------------------------------ computes
+    @api.depends("name", "subject")
+    def _compute_display_name(self):
+        for record in self:
+            record.display_name = " – ".join(
+                filter(None, [record.name, record.subject])
+            )
+
+    @api.depends("partner_id")
+    def _compute_email_from(self):
+        for record in self:
+            if record.partner_id.email:
+                record.email_from = record.partner_id.email
+
+    @api.depends("partner_id")
+    def _compute_phone(self):
+        for record in self:
+            if record.partner_id.phone:
+                record.phone = record.partner_id.phone
+
+    @api.depends("email_from", "partner_id", "company_id")
+    def _compute_possible_partner_ids(self):
+        """Who a claimed address may belong to: a hint for staff, never a link.
+
+        Anybody can type an address in the public form, so a person decides.
+        """
+        self.possible_partner_ids = False
+        emails = {
+            record: email_normalize(record.email_from)
+            for record in self
+            if not record.partner_id and email_normalize(record.email_from)
+        }
+        partners = self.env["res.partner"].search(
+            [
+                ("email_normalized", "in", list(set(emails.values()))),
+                ("is_resident", "=", True),
+            ]
+        )
+        for record, email in emails.items():
+            record.possible_partner_ids = partners.filtered(
+                lambda partner, email=email, company=record.company_id: (
+                    partner.email_normalized == email and partner.company_id <= company
+                )
+            )
+
+    @api.depends("date_deadline", "state")
+    @api.depends_context("tz")
+    def _compute_is_overdue(self):
+        today = fields.Date.context_today(self)
+        for record in self:
+            record.is_overdue = bool(
+                record.state in WAITING_STATES
+                and record.date_deadline
+                and record.date_deadline < today
+            )
+
+    def _search_is_overdue(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        overdue = Domain("state", "in", WAITING_STATES) & Domain(
+            "date_deadline", "<", fields.Date.context_today(self)
+        )
+        return overdue if True in value else ~overdue
+
+    @api.depends("date_answered")
+    def _compute_answer_days(self):
+        for record in self:
+            if record.date_answered and record.create_date:
+                waited = record.date_answered - record.create_date
+                record.answer_days = waited.total_seconds() / 86400
+            else:
+                record.answer_days = 0.0
+
+    def _compute_access_url(self):
+        super()._compute_access_url()
+        for record in self:
+            record.access_url = f"/my/requests/{record.id}"
+
+    # ------------------------------------------------------------------ helpers
+    @api.model
+    def _get_stage(self, state):
+        """Return the first stage with this meaning."""
+        return self.env["onergy.request.stage"].search([("state", "=", state)], limit=1)
+
+    @api.model
+    def _get_category_choices(self):
+        """Return (value, label, plain explanation) for each category of the form."""
+        explanations = {
+            "question": self.env._("You want to know something."),
+            "move": self.env._("You are moving in or moving out."),
+            "advance": self.env._("You want to pay more or less every month."),
+            "post": self.env._("You want letters by post, or by e-mail instead."),
+            "data": self.env._("Your name, address or other data are wrong."),
+            "complaint": self.env._("You are not satisfied. Tell us what went wrong."),
+            "other": self.env._("Your question is about something else."),
+        }
+        labels = self._fields["category"]._description_selection(self.env)
+        return [(value, label, explanations[value]) for value, label in labels]
+
+    def _get_lang(self):
+        """Return the language to write to the requester in."""
+        self.ensure_one()
+        return (
+            self.partner_id.lang or self.env.lang or self.company_id.partner_id.lang
+        )
+
+    def _get_deadline(self, company):
+        """Return the last day to answer what came in now.
+
+        Counts the company's working days, public holidays left out, from the day
+        after today.
+        """
+        timezone = pytz.timezone(
+            company.resource_calendar_id.tz or self.env.user.tz or "Europe/Amsterdam"
+        )
+        today = datetime.now(timezone).date()
+        tomorrow = timezone.localize(
+            datetime.combine(today + timedelta(days=1), time.min)
+        )
+        days = company.onergy_request_days
+        calendar = company.resource_calendar_id
+        planned = (
+            calendar.plan_days(days, tomorrow, compute_leaves=True)
+            if calendar and days
+            else None
+        )
+        return planned.date() if planned else today + timedelta(days=days)
+
+    def _get_conversation(self):
+        """Return what the resident may read of the chatter, oldest first."""
+        self.ensure_one()
+        # sudo: the caller's right to read the request covers its public messages
+        messages = self.env["mail.message"].sudo()
+        return messages.search(
+            [
+                ("model", "=", self._name),
+                ("res_id", "=", self.id),
+                ("message_type", "in", ("comment", "email")),
+                ("is_internal", "=", False),
+                ("subtype_id", "=", self.env.ref("mail.mt_comment").id),
+            ],
+            order="date, id",
+        )
+
+    # ------------------------------------------------------------------ CRUD
+    @api.model_create_multi
+    def create(self, vals_list):
+        requests = super().create([self._complete_values(vals) for vals in vals_list])
+        for record in requests.filtered("partner_id"):
+            record.message_subscribe(record.partner_id.ids)
+        requests._sync_answer_activity()
+        return requests
+
+    @api.model
+    def _complete_values(self, vals):
+        """Return values with company, number and deadline filled in."""
+        contract = self.env["onergy.contract"].browse(vals.get("contract_id") or [])
+        company = (
+            self.env["res.company"].browse(vals.get("company_id") or [])
+            or contract.company_id
+            or self.env.company
+        )
+        vals = {**vals, "company_id": company.id}
+        if vals.get("name", "/") == "/":
+            sequence = self.env["ir.sequence"].with_company(company)
+            vals["name"] = sequence.next_by_code("onergy.request")
+        if not vals.get("date_deadline"):
+            vals["date_deadline"] = self._get_deadline(company)
+        return vals
+
+    def write(self, vals):
+        before = {record: (record.state, record.user_id) for record in self}
+        result = super().write(vals)
+        if vals.get("partner_id"):
+            self.message_subscribe([vals["partner_id"]])
+        if "stage_id" in vals:
+            self._stamp_stage_dates()
+        if {"stage_id", "user_id", "date_deadline"} & vals.keys():
+            self.filtered(
+                lambda r: (r.state, r.user_id) != before[r] or "date_deadline" in vals
+            )._sync_answer_activity()
+        return result
+
+    def _stamp_stage_dates(self):
+        now = fields.Datetime.now()
+        closed = self.filtered(lambda r: r.state == "closed")
+        closed.filtered(lambda r: not r.date_closed).date_closed = now
+        (self - closed).filtered("date_closed").date_closed = False
+
+    def _sync_answer_activity(self):
+        """Keep one activity for the responsible of each request that waits for us."""
+        waiting = self.filtered(lambda r: r.state in WAITING_STATES and r.user_id)
+        (self - waiting).activity_feedback([ACTIVITY_ANSWER])
+        for record in waiting:
+            planned = record.activity_search([ACTIVITY_ANSWER])
+            if planned:
+                record.activity_reschedule(
+                    [ACTIVITY_ANSWER],
+                    date_deadline=record.date_deadline,
+                    new_user_id=record.user_id.id,
+                )
+            else:
+                record.activity_schedule(
+                    ACTIVITY_ANSWER,
+                    date_deadline=record.date_deadline,
+                    user_id=record.user_id.id,
+                )
+
+    # ------------------------------------------------------------------ actions
+    def action_assign_to_me(self):
+        self.user_id = self.env.user
+        for record in self.filtered(lambda r: r.state == "new"):
+            record.stage_id = self._get_stage("open")
+
+    def action_close(self):
+        self.stage_id = self._get_stage("closed")
+
+    def action_reopen(self):
+        for record in self:
+            record.write(
+                {
+                    "stage_id": self._get_stage("open").id,
+                    "date_deadline": self._get_deadline(record.company_id),
+                }
+            )
+
+    def action_link_partner(self):
+        """Link the one resident whose e-mail address the visitor gave."""
+        self.ensure_one()
+        if len(self.possible_partner_ids) != 1:
+            raise UserError(
+                self.env._(
+                    "More than one resident has this e-mail address. Choose the right "
+                    "one in the field Resident."
+                )
+            )
+        self.partner_id = self.possible_partner_ids
+        running = self.partner_id.onergy_contract_ids.filtered(
+            lambda c: c.state == "running"
+        )
+        if len(running) == 1:
+            self.contract_id = running
+
+    # ------------------------------------------------------------------ mail
+    @api.model
+    def message_new(self, msg_dict, custom_values=None):
+        """Make a request of a mail that arrives at the inbox."""
+        author = self.env["res.partner"].browse(msg_dict.get("author_id") or [])
+        running = author.onergy_contract_ids.filtered(lambda c: c.state == "running")
+        values = {
+            "subject": msg_dict.get("subject") or self.env._("(no subject)"),
+            "channel": "email",
+            "partner_id": author.id,
+            "contract_id": running.id if len(running) == 1 else False,
+            # Without it the subject would become the number.
+            "name": "/",
+            **(custom_values or {}),
+        }
+        record = super().message_new(msg_dict, custom_values=values)
+        record._send_acknowledgement()
+        return record
+
+    def _message_post_after_hook(self, message, msg_values):
+        result = super()._message_post_after_hook(message, msg_values)
+        is_conversation = message.message_type in ("comment", "email")
+        is_public = message.subtype_id == self.env.ref("mail.mt_comment")
+        if is_conversation and is_public and not message.is_internal:
+            # sudo: a resident who answers has no right to write the request
+            self.sudo()._after_conversation_message(message)
+        return result
+
+    def _after_conversation_message(self, message):
+        """Move the request on: our answer waits for the resident, his reply for us."""
+        self.ensure_one()
+        author = message.author_id
+        # partner_share is false for colleagues only
+        is_answer = author and not author.partner_share and author != self.partner_id
+        if is_answer and self.state in WAITING_STATES:
+            self.write(
+                {
+                    "stage_id": self._get_stage("answered").id,
+                    "date_answered": self.date_answered or fields.Datetime.now(),
+                }
+            )
+        elif not is_answer and self.state not in WAITING_STATES:
+            self.action_reopen()
+
+    def _notify_get_reply_to_batch(self, defaults=None, author_ids=None):
+        """Answer to the inbox of requests, so that a reply always comes back in."""
+        result = super()._notify_get_reply_to_batch(
+            defaults=defaults, author_ids=author_ids
+        )
+        for record in self:
+            # sudo: an alias is readable for administrators only
+            alias = record.company_id.sudo().onergy_request_alias_id
+            if alias.alias_domain_id and alias.alias_full_name:
+                author_id = (author_ids or {}).get(record.id)
+                result[record.id] = self._notify_get_reply_to_formatted_email(
+                    alias.alias_full_name,
+                    author_id=author_id or record.company_id.partner_id.id,
+                )
+        return result
+
+    def _send_acknowledgement(self):
+        """Mail the requester that his request arrived, soon but not at once."""
+        template = self.env.ref("onergy_residents.mail_template_request_received")
+        for record in self.filtered("email_from"):
+            # sudo: a visitor or resident may not read mail templates
+            template.sudo().send_mail(record.id)
+            # sudo: triggering a cron is for administrators
+            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
+
+    def _get_deadline_text(self):
+        """Return the deadline as the requester reads it."""
+        self.ensure_one()
+        return format_date(
+            self.env, self.date_deadline, lang_code=self._get_lang(), date_format="long"
+        )
+
+    # ------------------------------------------------------------------ public form
+    @api.model
+    def _get_source_key(self, remote_addr):
+        """Return the key by which messages of one internet address are counted."""
+        return self.env["onergy.access.attempt"]._keys("", remote_addr)["address_key"]
+
+    @api.model
+    def _is_source_blocked(self, source_key):
+        """Tell whether this address sent as much in an hour as it may."""
+        since = fields.Datetime.now() - timedelta(hours=1)
+        sent = self.search_count(
+            [("source_key", "=", source_key), ("create_date", ">", since)],
+            limit=MAX_PUBLIC_PER_HOUR,
+        )
+        return sent >= MAX_PUBLIC_PER_HOUR
+
+    @api.autovacuum
+    def _gc_source_keys(self):
+        before = fields.Datetime.now() - timedelta(days=1)
+        self.search(
+            [("source_key", "!=", False), ("create_date", "<", before)]
+        ).source_key = False

@@ -1,0 +1,30 @@
+from odoo import fields, models
+
+
+class ResCompany(models.Model):
+    _inherit = "res.company"
+
+    onergy_request_days = fields.Integer(
+        "Working days to answer a request",
+        default=5,
+        help="Counted in the working days of the company's calendar.",
+    )
+    onergy_request_user_id = fields.Many2one(
+        "res.users",
+        "Responsible for new requests",
+        domain="[('share', '=', False)]",
+        help="Empty: new requests wait until a colleague takes them.",
+    )
+    onergy_request_alias_id = fields.Many2one(
+        "mail.alias",
+        "Inbox of requests",
+        copy=False,
+        ondelete="restrict",
+        domain="[('alias_model_id.model', '=', 'onergy.request')]",
+        help="Mail to this address becomes a request; replies to our answers go to it.",
+    )
+
+    _onergy_request_days_positive = models.Constraint(
+        "CHECK (onergy_request_days >= 0)",
+        "The number of working days to answer cannot be negative.",
+    )
