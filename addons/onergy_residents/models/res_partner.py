@@ -144,6 +144,31 @@ class ResPartner(models.Model):
                 .next_by_code("onergy.debtor")
             )
 
+    @api.model
+    def _search_display_name(self, operator, value):
+        """Find a resident by his debtor number wherever a contact is chosen."""
+        domain = super()._search_display_name(operator, value)
+        if domain is NotImplemented or operator in Domain.NEGATIVE_OPERATORS:
+            return domain
+        return Domain(domain) | Domain("debtor_number", operator, value)
+
+    def action_onergy_contracts(self):
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Contracts"),
+            "res_model": "onergy.contract",
+            "view_mode": "list,kanban,form",
+            "domain": [("partner_id", "in", self.ids)],
+            "context": {"default_partner_id": self.id if len(self) == 1 else False},
+        }
+
+    def action_onergy_invite(self):
+        """Open the wizard that invites these residents to the portal."""
+        action = self.env["ir.actions.actions"]._for_xml_id(
+            "onergy_residents.action_onergy_access_invite"
+        )
+        return {**action, "context": {"default_partner_ids": self.ids}}
+
     def _onergy_get_company(self):
         """Return the company that supplies this contact, latest contract first."""
         self.ensure_one()
@@ -215,3 +240,81 @@ class ResPartner(models.Model):
         Other addons extend this to pass the change on (Payt).
         """
         self.ensure_one()
+
+    # ------------------------------------------------------------------ portal
+
+    def _onergy_get_balance(self, company):
+        """Return what this debtor still owes the company, in its currency.
+
+        Posted bills less payments, also those not yet matched with a bill; negative
+        when the company owes him.
+        """
+        # sudo: the accounts are not a resident's to read, his own balance is
+        debtor = self.commercial_partner_id.sudo().with_company(company)
+        return company.currency_id.round(debtor.credit)
+
+    def _onergy_get_payments(self, company, limit=24):
+        """Return the latest payments of this debtor and those reversed, newest first.
+
+        :return: list of dict with ``date``, ``amount`` (negative: went back to him)
+            and ``bills`` (names of the bills it was matched with)
+        """
+        payments = self._onergy_get_booked_payments(company, limit)
+        payments += self._onergy_get_unbooked_payments(company, limit)
+        return sorted(payments, key=lambda p: p["date"], reverse=True)[:limit]
+
+    def _onergy_get_booked_payments(self, company, limit):
+        """Return payments from the bank's journals, with or without a payment record."""
+        # sudo: portal users read bills only; the domain keeps it to this debtor
+        lines = (
+            self.env["account.move.line"]
+            .sudo()
+            .search(
+                [
+                    ("partner_id", "child_of", self.commercial_partner_id.id),
+                    ("company_id", "=", company.id),
+                    ("parent_state", "=", "posted"),
+                    ("account_type", "=", "asset_receivable"),
+                    ("journal_id.type", "in", ("bank", "cash", "credit")),
+                ],
+                order="date desc, id desc",
+                limit=limit,
+            )
+        )
+        return [
+            {
+                "date": line.date,
+                "amount": -line.balance,
+                "bills": line._all_reconciled_lines()
+                .move_id.filtered(lambda move: move.is_sale_document())
+                .mapped("name"),
+            }
+            for line in lines
+        ]
+
+    def _onergy_get_unbooked_payments(self, company, limit):
+        """Return payments that Odoo keeps without a journal entry until the bank's."""
+        # sudo: as above
+        payments = (
+            self.env["account.payment"]
+            .sudo()
+            .search(
+                [
+                    ("partner_id", "child_of", self.commercial_partner_id.id),
+                    ("company_id", "=", company.id),
+                    ("partner_type", "=", "customer"),
+                    ("state", "in", ("in_process", "paid")),
+                    ("move_id", "=", False),
+                ],
+                order="date desc, id desc",
+                limit=limit,
+            )
+        )
+        return [
+            {
+                "date": payment.date,
+                "amount": payment.amount_company_currency_signed,
+                "bills": payment.invoice_ids.mapped("name"),
+            }
+            for payment in payments
+        ]
