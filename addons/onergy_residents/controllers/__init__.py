@@ -1,1 +1,4 @@
+from . import letters
 from . import portal
+from . import portal_account
+from . import activate

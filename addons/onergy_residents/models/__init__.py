@@ -10,3 +10,7 @@ from . import onergy_access_code
 from . import onergy_request_stage
 from . import onergy_request
 from . import res_company
+from . import onergy_demo
+from . import onergy_email_change
+from . import res_partner_bank
+from . import res_config_settings

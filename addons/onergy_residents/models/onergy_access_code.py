@@ -174,6 +174,33 @@ class OnergyAccessCode(models.Model):
             for code in codes
         }
 
+    @api.model
+    def _issue_by_mail(self, partners):
+        """Issue codes and mail them to the residents.
+
+        The mails are sent within this transaction and deleted in it, so that the codes
+        never reach the disk. What cannot be sent is withdrawn.
+
+        :return: the partners whose mail failed
+        """
+        issued = self._issue(partners, "email")
+        codes = self.union(*issued)
+        template = self.env.ref("onergy_residents.mail_template_access_code")
+        # sudo: managers may not create outgoing mail by hand
+        mails = (
+            template.sudo()
+            .with_context(
+                onergy_codes={code.id: clear for code, clear in issued.items()}
+            )
+            .send_mail_batch(codes.ids)
+        )
+        mails.send()
+        failed_mails = mails.exists()
+        failed = codes.browse(failed_mails.mapped("res_id"))
+        failed_mails.unlink()
+        failed._revoke()
+        return failed.partner_id
+
     def _revoke(self):
         # Written for the system: nobody has write access to codes.
         self.sudo().write({"revoked_date": fields.Datetime.now()})

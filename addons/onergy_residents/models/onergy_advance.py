@@ -1,4 +1,5 @@
-from odoo import fields, models
+from odoo import api, fields, models
+from odoo.tools import format_amount, format_date
 
 
 class OnergyAdvance(models.Model):
@@ -17,6 +18,7 @@ class OnergyAdvance(models.Model):
     )
     currency_id = fields.Many2one(related="company_id.currency_id")
     partner_id = fields.Many2one(related="contract_id.partner_id", store=True)
+    complex_id = fields.Many2one(related="contract_id.complex_id", store=True)
     amount = fields.Monetary(
         "Amount per month", required=True, help="In the company's currency, VAT included."
     )
@@ -32,9 +34,12 @@ class OnergyAdvance(models.Model):
         default="staff",
     )
     approved_by_id = fields.Many2one(
-        "res.users", default=lambda self: self.env.user, readonly=True
+        "res.users",
+        default=lambda self: self.env.user,
+        readonly=True,
+        groups="base.group_user",
     )
-    note = fields.Char()
+    note = fields.Char(groups="base.group_user")
 
     _contract_date_uniq = models.UniqueIndex(
         "(contract_id, date_from)",
@@ -43,3 +48,36 @@ class OnergyAdvance(models.Model):
     _amount_positive = models.Constraint(
         "CHECK (amount >= 0)", "An advance cannot be negative."
     )
+
+    @api.depends("amount", "currency_id", "date_from")
+    def _compute_display_name(self):
+        for advance in self:
+            advance.display_name = self.env._(
+                "%(amount)s a month from %(date)s",
+                amount=format_amount(self.env, advance.amount, advance.currency_id),
+                date=format_date(self.env, advance.date_from),
+            )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        advances = super().create(vals_list)
+        for contract, group in advances.grouped("contract_id").items():
+            contract._log_advances(self.env._("Advance added"), group)
+        return advances
+
+    def write(self, vals):
+        if not {"amount", "date_from", "contract_id"} & set(vals):
+            return super().write(vals)
+        before = {advance: advance.display_name for advance in self}
+        result = super().write(vals)
+        for advance in self.filtered(lambda a: a.display_name != before[a]):
+            advance.contract_id._log_advances(
+                self.env._("Advance changed, it was %(old)s", old=before[advance]),
+                advance,
+            )
+        return result
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_log(self):
+        for contract, group in self.grouped("contract_id").items():
+            contract._log_advances(self.env._("Advance removed"), group)

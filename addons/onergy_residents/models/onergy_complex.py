@@ -3,6 +3,8 @@ import re
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from .onergy_connection import normalise_postcode
+
 
 class OnergyComplex(models.Model):
     """A site with one heat supply: a building or a group of buildings."""
@@ -18,6 +20,7 @@ class OnergyComplex(models.Model):
     code = fields.Char(
         required=True,
         index="trigram",
+        tracking=True,
         help="Short code that staff use for the complex, unique per company.",
     )
     active = fields.Boolean(default=True)
@@ -73,6 +76,13 @@ class OnergyComplex(models.Model):
         "(code, company_id)", "This code is already used by another complex."
     )
 
+    @api.depends("name", "code")
+    def _compute_display_name(self):
+        for record in self:
+            record.display_name = " ".join(
+                filter(None, [record.code and f"[{record.code}]", record.name])
+            )
+
     @api.depends("connection_ids")
     def _compute_connection_count(self):
         counts = dict(
@@ -83,6 +93,7 @@ class OnergyComplex(models.Model):
         for record in self:
             record.connection_count = counts.get(record, 0)
 
+    @api.depends("connection_ids.contract_ids")
     def _compute_contract_count(self):
         counts = dict(
             self.env["onergy.contract"]._read_group(
@@ -105,3 +116,47 @@ class OnergyComplex(models.Model):
                             value=value,
                         )
                     )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        return super().create([normalise_postcode(vals) for vals in vals_list])
+
+    def write(self, vals):
+        if "company_id" in vals:
+            self._check_company_change(vals["company_id"])
+        result = super().write(normalise_postcode(vals))
+        if "active" in vals and not vals["active"]:
+            # Its connections go with it, or say why they cannot.
+            self.connection_ids.action_archive()
+        return result
+
+    def _check_company_change(self, company_id):
+        for record in self.filtered(lambda c: c.company_id.id != company_id):
+            if record.with_context(active_test=False).connection_ids:
+                raise ValidationError(
+                    self.env._(
+                        "%(complex)s has connections, so it cannot go to another "
+                        "company.",
+                        complex=record.display_name,
+                    )
+                )
+
+    def action_open_connections(self):
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Connections"),
+            "res_model": "onergy.connection",
+            "view_mode": "list,kanban,form,pivot,graph",
+            "domain": [("complex_id", "in", self.ids)],
+            "context": {"default_complex_id": self.id if len(self) == 1 else False},
+        }
+
+    def action_open_contracts(self):
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Contracts"),
+            "res_model": "onergy.contract",
+            "view_mode": "list,kanban,form,pivot,graph",
+            "domain": [("complex_id", "in", self.ids)],
+            "context": {"search_default_running": 1},
+        }

@@ -1,4 +1,10 @@
+import re
+
 from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+# Four digits, two letters; the letters SA, SD and SS are not given out (PostNL).
+POSTCODE = re.compile(r"\s*([1-9][0-9]{3})\s*(?!SA|SD|SS)([A-Z]{2})\s*", re.IGNORECASE)
 
 DWELLING_TYPES = [
     ("apartment", "Apartment"),
@@ -8,6 +14,12 @@ DWELLING_TYPES = [
     ("detached", "Detached house"),
     ("other", "Other"),
 ]
+
+
+def normalise_postcode(vals):
+    """Return ``vals`` with a Dutch postcode as 1234 AB and any other value as it is."""
+    match = POSTCODE.fullmatch(vals.get("zip") or "")
+    return {**vals, "zip": f"{match[1]} {match[2].upper()}"} if match else vals
 
 
 def _ean_check_sql(length=18):
@@ -81,6 +93,11 @@ class OnergyConnection(models.Model):
     service_hot_water = fields.Boolean("Hot water", default=True, tracking=True)
     service_cooling = fields.Boolean("Cooling", tracking=True)
     dwelling_type = fields.Selection(DWELLING_TYPES, required=True, default="apartment")
+    supply_start = fields.Date(
+        "Supplied since",
+        help="First day of supply. From here on every day needs a payer. Empty: from "
+        "the first contract on.",
+    )
     floor_area = fields.Float("Floor area (m²)", digits=(10, 1))
     owner_id = fields.Many2one(
         "res.partner",
@@ -95,15 +112,23 @@ class OnergyConnection(models.Model):
         "onergy.contract",
         compute="_compute_current_contract_id",
         search="_search_current_contract_id",
+        groups="base.group_user",
     )
+    # Not for portal users: a past resident may still read his old connection.
     current_partner_id = fields.Many2one(
-        related="current_contract_id.partner_id", string="Current payer"
+        related="current_contract_id.partner_id",
+        string="Current payer",
+        groups="base.group_user",
     )
 
     _ean_check = models.Constraint(
         f"CHECK ({_ean_check_sql()})",
         "This is not a valid EAN: it has 18 digits, the last of which is a check "
         "digit. Compare it with the letter of the network operator.",
+    )
+    _bag_id_check = models.Constraint(
+        "CHECK (bag_id ~ '^[0-9]{16}$')",
+        "A BAG id has 16 digits. A spreadsheet may have dropped the zero in front.",
     )
     _ean_uniq = models.UniqueIndex(
         "(ean)", "This EAN already belongs to another connection."
@@ -112,13 +137,17 @@ class OnergyConnection(models.Model):
     @api.depends("street", "house_number", "house_addition", "zip", "city")
     def _compute_name(self):
         for record in self:
-            number = record.house_number or ""
-            if record.house_addition:
-                separator = "" if record.house_addition.isalpha() else "-"
-                number = f"{number}{separator}{record.house_addition}"
-            line = " ".join(filter(None, [record.street, number]))
             place = " ".join(filter(None, [record.zip, record.city]))
-            record.name = ", ".join(filter(None, [line, place]))
+            record.name = ", ".join(filter(None, [record._get_street_line(), place]))
+
+    def _get_street_line(self):
+        """Return the street with the house number, for example Dorpsstraat 12-2."""
+        self.ensure_one()
+        number = self.house_number or ""
+        if self.house_addition:
+            separator = "" if self.house_addition.isalpha() else "-"
+            number = f"{number}{separator}{self.house_addition}"
+        return " ".join(filter(None, [self.street, number]))
 
     @api.depends("house_number")
     def _compute_house_number_sort(self):
@@ -156,6 +185,77 @@ class OnergyConnection(models.Model):
                 [("state", "=", "running"), ("id", operator, value)],
             )
         ]
+
+    @api.constrains("zip", "country_id")
+    def _check_postcode(self):
+        for record in self:
+            if record.country_id.code == "NL" and not POSTCODE.fullmatch(record.zip):
+                raise ValidationError(
+                    self.env._(
+                        "%(zip)s is not a Dutch postcode. Write it as 1234 AB.",
+                        zip=record.zip,
+                    )
+                )
+
+    @api.constrains("active")
+    def _check_archive(self):
+        today = fields.Date.context_today(self)
+        in_use = self.env["onergy.contract"].search(
+            [
+                ("connection_id", "in", self.filtered(lambda c: not c.active).ids),
+                "|",
+                ("date_end", "=", False),
+                ("date_end", ">=", today),
+            ],
+        )
+        if in_use:
+            raise ValidationError(
+                self.env._(
+                    "These connections cannot be archived, for their contract has not "
+                    "ended. End the contract first:\n%(contracts)s",
+                    contracts="\n".join(in_use[:10].mapped("display_name")),
+                )
+            )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        return super().create([self._normalise(vals) for vals in vals_list])
+
+    def write(self, vals):
+        if "complex_id" in vals:
+            self._check_company_change(vals["complex_id"])
+        return super().write(self._normalise(vals))
+
+    def _check_company_change(self, complex_id):
+        company = self.env["onergy.complex"].browse(complex_id).company_id
+        for record in self.filtered(lambda c: c.company_id != company):
+            if record.with_context(active_test=False).contract_ids:
+                raise ValidationError(
+                    self.env._(
+                        "%(connection)s has contracts, so it cannot go to a complex of "
+                        "another company.",
+                        connection=record.display_name,
+                    )
+                )
+
+    @api.model
+    def _normalise(self, vals):
+        """Return ``vals`` with codes as they are written in official registers."""
+        vals = dict(normalise_postcode(vals))
+        for name in ("ean", "bag_id"):
+            if vals.get(name):
+                vals[name] = re.sub(r"[\s.-]", "", vals[name])
+        return vals
+
+    def action_open_contracts(self):
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Contracts"),
+            "res_model": "onergy.contract",
+            "view_mode": "list,kanban,form",
+            "domain": [("connection_id", "in", self.ids)],
+            "context": {"default_connection_id": self.id if len(self) == 1 else False},
+        }
 
     def _get_vacancy_payer(self):
         """Return who pays for this connection while nobody lives there."""

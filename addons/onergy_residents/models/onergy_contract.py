@@ -1,3 +1,5 @@
+from markupsafe import Markup
+
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
@@ -88,7 +90,17 @@ class OnergyContract(models.Model):
     current_advance_amount = fields.Monetary(
         "Monthly advance", compute="_compute_current_advance_amount"
     )
-    note = fields.Html("Internal note")
+    note = fields.Html("Internal note", groups="base.group_user")
+    invoice_count = fields.Integer(
+        compute="_compute_invoice_count",
+        groups="account.group_account_readonly,account.group_account_invoice",
+    )
+    portal_state = fields.Selection(
+        related="partner_id.onergy_portal_state", string="Portal access"
+    )
+    debtor_number = fields.Char(related="partner_id.debtor_number")
+    email = fields.Char(related="partner_id.email", string="E-mail")
+    phone = fields.Char(related="partner_id.phone")
 
     # int4range with && stands for "the same connection" without an extension.
     _no_overlap = models.Constraint(
@@ -135,7 +147,18 @@ class OnergyContract(models.Model):
         for record in self:
             record.current_advance_amount = record._get_advance(today).amount
 
-    @api.depends("name", "connection_id.name", "partner_id.name")
+    def _compute_invoice_count(self):
+        counts = dict(
+            self.env["account.move"]._read_group(
+                [("onergy_contract_id", "in", self.ids)],
+                ["onergy_contract_id"],
+                ["__count"],
+            )
+        )
+        for record in self:
+            record.invoice_count = counts.get(record, 0)
+
+    @api.depends("name", "connection_id.name")
     def _compute_display_name(self):
         for record in self:
             record.display_name = " – ".join(
@@ -162,6 +185,32 @@ class OnergyContract(models.Model):
                     )
                 )
 
+    @api.constrains("active")
+    def _check_archive(self):
+        """Archiving lets go of the connection's days, so it is for mistakes only."""
+        archived = self.filtered(lambda c: not c.active)
+        # sudo: bills bind the contract, also for who may not read bills
+        billed = self.env["account.move"].sudo().search(
+            [("onergy_contract_id", "in", archived.ids), ("state", "=", "posted")],
+            limit=1,
+        )
+        if billed:
+            raise ValidationError(
+                self.env._(
+                    "%(contract)s has invoices and has to stay on the books. Give it an "
+                    "end date instead of archiving it.",
+                    contract=billed.onergy_contract_id.display_name,
+                )
+            )
+        running = archived.filtered(lambda c: c.state == "running")[:1]
+        if running:
+            raise ValidationError(
+                self.env._(
+                    "%(contract)s is running. End it before you archive it.",
+                    contract=running.display_name,
+                )
+            )
+
     @api.model_create_multi
     def create(self, vals_list):
         for vals in vals_list:
@@ -175,6 +224,43 @@ class OnergyContract(models.Model):
         contracts = super().create(vals_list)
         contracts.partner_id._onergy_assign_debtor_number()
         return contracts
+
+    def action_open_invoices(self):
+        action = self.env["ir.actions.actions"]._for_xml_id(
+            "account.action_move_out_invoice_type"
+        )
+        return {
+            **action,
+            "domain": [("onergy_contract_id", "in", self.ids)],
+            "context": {"create": False},
+        }
+
+    def action_open_connection(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "onergy.connection",
+            "res_id": self.connection_id.id,
+            "view_mode": "form",
+        }
+
+    def action_onergy_invite(self):
+        """Open the wizard that invites the payers of these contracts to the portal."""
+        return self.partner_id.action_onergy_invite()
+
+    def _log_advances(self, title, advances):
+        """Leave a note in the history: what the payer owes each month is a promise."""
+        self.ensure_one()
+        self._message_log(
+            body=Markup("<p>%s</p><ul>%s</ul>")
+            % (
+                title,
+                Markup().join(
+                    Markup("<li>%s</li>") % a.display_name
+                    for a in advances.sorted("date_from")
+                ),
+            )
+        )
 
     def _get_advance(self, date):
         """Return the advance that is in force on ``date`` (empty if none is)."""

@@ -12,11 +12,17 @@ class ResPartner(models.Model):
     debtor_number = fields.Char(
         copy=False,
         index="trigram",
+        tracking=True,
         help="The number that residents, Payt and the accounts know this payer by. "
         "Given with the first contract.",
     )
     onergy_contract_ids = fields.One2many("onergy.contract", "partner_id", "Contracts")
     onergy_contract_count = fields.Integer(compute="_compute_onergy_contract_count")
+    onergy_address = fields.Char(
+        "Home",
+        compute="_compute_onergy_address",
+        help="The address that he pays for now, else the last one.",
+    )
     is_resident = fields.Boolean(
         compute="_compute_is_resident", search="_search_is_resident"
     )
@@ -53,6 +59,15 @@ class ResPartner(models.Model):
         )
         for partner in self:
             partner.onergy_contract_count = counts.get(partner, 0)
+
+    @api.depends("onergy_contract_ids.connection_id.name")
+    def _compute_onergy_address(self):
+        for partner in self:
+            contracts = partner.onergy_contract_ids
+            running = contracts.filtered(lambda c: c.state == "running")
+            homes = (running or contracts[:1]).connection_id
+            more = f" (+{len(homes) - 1})" if len(homes) > 1 else ""
+            partner.onergy_address = f"{homes[:1].name or ''}{more}"
 
     @api.depends("onergy_contract_ids")
     def _compute_is_resident(self):

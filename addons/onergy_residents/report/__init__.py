@@ -1,0 +1,2 @@
+from . import onergy_access_letter
+from . import onergy_contract_gap

@@ -1,0 +1,25 @@
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+from .onergy_access_code import DEFAULT_VALIDITY_DAYS
+
+
+class ResConfigSettings(models.TransientModel):
+    _inherit = "res.config.settings"
+
+    onergy_access_code_days = fields.Integer(
+        "Validity of activation codes",
+        default=DEFAULT_VALIDITY_DAYS,
+        config_parameter="onergy_residents.access_code_days",
+        help="Days after which the code on a letter stops working.",
+    )
+
+    @api.constrains("onergy_access_code_days")
+    def _check_onergy_access_code_days(self):
+        for settings in self:
+            if not 1 <= settings.onergy_access_code_days <= 730:
+                raise ValidationError(
+                    self.env._(
+                        "Activation codes can be valid for 1 day to 730 days (two years)."
+                    )
+                )
