@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 MAX_TELEGRAM = 512
 _MAX_EXTENSIONS = 10
 
+#: "Only positive contributions": what a heat meter's total is anyway.
+_FORWARD_ONLY = 0x3B
+
 INSTANTANEOUS, MAXIMUM, MINIMUM, DURING_ERROR = range(4)
 
 
@@ -64,7 +67,7 @@ class Record:
         return (
             self.function == INSTANTANEOUS
             and not (self.storage or self.tariff or self.subunit)
-            and not self.modifiers
+            and self.modifiers in ((), (_FORWARD_ONLY,))
         )
 
 
@@ -186,9 +189,12 @@ def _decode_wireless(data, key_of):
         size = 3 if control == 0x8C else 9
         if control == 0x8D:
             session = struct.unpack_from("<I", data, position + 3)[0]
-            if session >> 29 & 0x07:
+            if session >> 29 & 0x07 and not _ell_is_plain(data, position):
                 data = _decrypt_ell(data, position, head, key_of)
         position += size
+        control = data[position]
+    if control == 0x90:
+        position = _read_authentication(data, position, head)
         control = data[position]
     if control == 0x72:
         head.take_long(data[position + 1 : position + 13])
@@ -205,12 +211,30 @@ def _decode_wireless(data, key_of):
     raise TelegramError("unsupported", f"CI {control:02X}")
 
 
+def _read_authentication(data, position, head):
+    """The authentication layer (CI 90): only its message counter is of use here.
+
+    Its fields come in a fixed order, each announced by a bit of the control field.
+    """
+    end = position + 2 + data[position + 1]
+    control = struct.unpack_from("<H", data, position + 2)[0]
+    position += 4
+    for bit, size in ((0x2000, 1), (0x0200, 2), (0x0800, 4)):
+        if control & bit:
+            if bit == 0x0800:
+                head.counter = bytes(data[position : position + size])
+            position += size
+    return end
+
+
 class _LongHeader:
     """The fixed header of EN 13757-3: id, maker, version, medium, state."""
 
+    #: message counter of the authentication layer
+    counter = b""
+
     def __init__(self, raw):
         self.take_long(raw)
-        self.link_address = None
 
     def take_long(self, raw):
         if len(raw) < 12:
@@ -319,10 +343,19 @@ def _mode7(head, payload, key):
     blocks = head.configuration >> 4 & 0x0F
     if extension & 0x30 != 0x10:
         raise TelegramError("encrypted", "key derivation not supported")
-    counter = struct.pack("<I", head.access)
+    counter = head.counter or struct.pack("<I", head.access)
     derive = cmac.CMAC(algorithms.AES(key))
     derive.update(b"\x00" + counter + head.raw_number + b"\x07" * 7)
     return payload[1:], blocks, derive.finalize()
+
+
+def _ell_is_plain(data, position):
+    """Whether the checksum inside the extended link layer fits as it is.
+
+    Gateways that decrypt leave the session number of the encrypted telegram.
+    """
+    start = position + 7
+    return _crc(data[start + 2 :]) == struct.unpack_from("<H", data, start)[0]
 
 
 def _decrypt_ell(data, position, head, key_of):
@@ -453,6 +486,8 @@ def _read_variable(payload, position):
         size, coding = length - 0xD0, 9
     elif length < 0xF0:
         size, coding = length - 0xE0, 4
+    elif length < 0xF5:
+        size, coding = 4 * (length - 0xEC), 4
     else:
         raise TelegramError("bad_record", f"length {length:02X}")
     raw = payload[position : position + size]

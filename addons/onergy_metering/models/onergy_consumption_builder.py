@@ -1,0 +1,283 @@
+from odoo import api, models
+from odoo.tools import SQL
+
+from ..parsers.units import UNITS
+from .onergy_reading_loader import DAY_ZONE
+
+
+def _local(moment):
+    return SQL("(%s AT TIME ZONE 'UTC' AT TIME ZONE %s)", moment, DAY_ZONE)
+
+
+def _boundary(moment):
+    """The midnight a moment is nearest to, as the day that begins there."""
+    return SQL("(%s + interval '12 hours')::date", _local(moment))
+
+
+def _boundary_start(day):
+    """The first moment (UTC) whose boundary is ``day``: noon of the day before."""
+    return SQL(
+        "((%s)::timestamp - interval '12 hours') AT TIME ZONE %s AT TIME ZONE 'UTC'",
+        day,
+        DAY_ZONE,
+    )
+
+
+class OnergyConsumptionBuilder(models.AbstractModel):
+    """Derive consumption from readings, for the touched span only.
+
+    For every local midnight the nearest reading within twelve hours is the register's
+    value. Two midnights next to each other make a measured day. Days between midnights
+    further apart share the difference: by weighted degree days where the station's
+    days are known, else evenly, each rounded to the register's resolution so that
+    they sum to the difference exactly. The result depends on the readings only, not
+    on the order in which they came.
+    """
+
+    _name = "onergy.consumption.builder"
+    _description = "Consumption builder"
+
+    @api.model
+    def _build_landed(self):
+        """Rebuild around the readings just inserted (``onergy_judged``)."""
+        self._build(
+            SQL(
+                "SELECT meter_id, register, min(moment) AS first, max(moment) AS last "
+                "FROM onergy_judged WHERE verdict IS NULL GROUP BY meter_id, register"
+            )
+        )
+
+    @api.model
+    def _rebuild_meters(self, meters):
+        """Rebuild all days of some meters (a placement or a reading changed)."""
+        if not meters:
+            return
+        self.env.flush_all()
+        self._build(
+            SQL(
+                """
+                SELECT meter_id, register, min(moment) AS first, max(moment) AS last
+                  FROM (
+                    SELECT meter_id, register, moment FROM onergy_reading
+                     WHERE meter_id IN %(ids)s AND superseded IS NOT TRUE
+                     UNION ALL
+                    -- A day ends at the next midnight.
+                    SELECT meter_id, register, unnest(ARRAY[day, day + 1])
+                      FROM onergy_consumption_day
+                     WHERE meter_id IN %(ids)s
+                  ) touched
+                 GROUP BY meter_id, register
+                """,
+                ids=tuple(meters.ids),
+            )
+        )
+        for name in ("onergy.consumption.day", "onergy.consumption.month"):
+            self.env[name].invalidate_model()
+
+    def _build(self, touched):
+        cr = self.env.cr
+        cr.execute(
+            "DROP TABLE IF EXISTS onergy_span, onergy_interval, onergy_new_day"
+        )
+        cr.execute(self._get_span_query(touched))
+        cr.execute("ANALYZE onergy_span")
+        cr.execute(self._get_interval_query())
+        cr.execute("ANALYZE onergy_interval")
+        cr.execute(self._get_day_query())
+        cr.execute("ANALYZE onergy_new_day")
+        cr.execute(self._get_month_query())
+        cr.execute(self._get_replace_query())
+        cr.execute("DELETE FROM onergy_consumption_month WHERE days = 0")
+        cr.execute("DROP TABLE onergy_span, onergy_interval, onergy_new_day")
+
+    def _get_span_query(self, touched):
+        """From the reading before the first touched one to the one after the last."""
+        return SQL(
+            """
+            CREATE TEMPORARY TABLE onergy_span ON COMMIT DROP AS
+            SELECT t.meter_id, t.register,
+                   COALESCE(before.day, t.low) AS low,
+                   COALESCE(after.day, t.high) AS high
+              FROM (SELECT meter_id, register, %(first)s AS low, %(last)s AS high
+                      FROM (%(touched)s) touched) t
+              LEFT JOIN LATERAL (
+                  SELECT %(day)s AS day FROM onergy_reading r
+                   WHERE r.meter_id = t.meter_id AND r.register = t.register
+                     AND r.superseded IS NOT TRUE AND r.moment < %(low)s
+                   ORDER BY r.moment DESC LIMIT 1
+              ) before ON TRUE
+              LEFT JOIN LATERAL (
+                  SELECT %(day)s AS day FROM onergy_reading r
+                   WHERE r.meter_id = t.meter_id AND r.register = t.register
+                     AND r.superseded IS NOT TRUE AND r.moment >= %(high)s
+                   ORDER BY r.moment LIMIT 1
+              ) after ON TRUE
+            """,
+            touched=touched,
+            first=_boundary(SQL("first")),
+            last=_boundary(SQL("last")),
+            day=_boundary(SQL("r.moment")),
+            low=_boundary_start(SQL("t.low")),
+            high=_boundary_start(SQL("t.high + 1")),
+        )
+
+    def _get_interval_query(self):
+        """Consecutive midnights with a value, and what was used between them."""
+        return SQL(
+            """
+            CREATE TEMPORARY TABLE onergy_interval ON COMMIT DROP AS
+            WITH unit(name, factor) AS (VALUES %(units)s), midnight AS (
+                SELECT DISTINCT ON (s.meter_id, s.register, %(day)s)
+                       s.meter_id, s.register, %(day)s AS day,
+                       r.value * unit.factor AS value, unit.factor, r.origin
+                  FROM onergy_span s
+                  JOIN onergy_reading r
+                    ON r.meter_id = s.meter_id AND r.register = s.register
+                   AND r.superseded IS NOT TRUE
+                   AND r.moment >= %(low)s AND r.moment < %(high)s
+                  JOIN unit ON unit.name = r.unit
+                 ORDER BY s.meter_id, s.register, %(day)s,
+                          abs(extract(epoch FROM %(local)s - %(day)s)), r.moment
+            ), paired AS (
+                SELECT *,
+                       lead(day) OVER w AS next_day,
+                       lead(value) OVER w AS next_value,
+                       lead(origin) OVER w AS next_origin
+                  FROM midnight
+                WINDOW w AS (PARTITION BY meter_id, register ORDER BY day)
+            )
+            SELECT p.meter_id, p.register, p.day, p.next_day,
+                   CASE WHEN next_value >= value THEN next_value - value
+                        WHEN p.register <> 'volume' AND m.register_capacity > 0
+                         AND value > 0.9 * m.register_capacity * factor
+                        THEN next_value - value + m.register_capacity * factor
+                   END AS used,
+                   CASE p.register WHEN 'volume' THEN 0.001
+                        ELSE m.step * factor END AS step,
+                   CASE WHEN next_day - p.day > 1
+                          OR 'estimate' IN (origin, next_origin) THEN 'estimated'
+                        WHEN 'manual' IN (origin, next_origin) THEN 'edited'
+                        ELSE 'measured' END AS quality
+              FROM paired p JOIN onergy_meter m ON m.id = p.meter_id
+             WHERE next_day IS NOT NULL
+            """,
+            units=SQL(", ").join(
+                SQL("(%s, %s::numeric)", name, str(factor))
+                for name, (_kind, factor) in UNITS.items()
+            ),
+            day=_boundary(SQL("r.moment")),
+            local=_local(SQL("r.moment")),
+            low=_boundary_start(SQL("s.low")),
+            high=_boundary_start(SQL("s.high + 1")),
+        )
+
+    def _get_day_query(self):
+        """Days of the intervals, only where the meter hung at a connection."""
+        return SQL(
+            """
+            CREATE TEMPORARY TABLE onergy_new_day ON COMMIT DROP AS
+            WITH placed AS (
+                SELECT i.*, d.day::date AS one_day, p.connection_id, x.weather_station
+                  FROM onergy_interval i
+                 CROSS JOIN LATERAL generate_series(
+                        i.day::timestamp, i.next_day - 1, interval '1 day') d(day)
+                  JOIN onergy_meter_placement p
+                    ON p.meter_id = i.meter_id AND p.date_from <= d.day
+                   AND (p.date_to IS NULL OR p.date_to >= d.day)
+                  JOIN onergy_connection c ON c.id = p.connection_id
+                  JOIN onergy_complex x ON x.id = c.complex_id
+                 WHERE i.used IS NOT NULL AND i.next_day - i.day > 1
+            ), weighed AS (
+                SELECT p.*,
+                       CASE WHEN count(w.weighted) OVER gap = count(*) OVER gap
+                             AND sum(w.weighted) OVER gap > 0
+                            THEN w.weighted ELSE 1 END AS weight
+                  FROM placed p
+                  LEFT JOIN onergy_degree_day w
+                    ON w.station = p.weather_station AND w.date = p.one_day
+                   AND p.register = 'energy'
+                WINDOW gap AS (PARTITION BY p.meter_id, p.register, p.day)
+            ), cumulated AS (
+                SELECT *,
+                       sum(weight) OVER gap AS total,
+                       sum(weight) OVER (gap ORDER BY one_day) AS until
+                  FROM weighed
+                WINDOW gap AS (PARTITION BY meter_id, register, day)
+            ), stepped AS (
+                SELECT *,
+                       CASE WHEN until = total THEN used
+                            ELSE round(used * until / total / step) * step
+                       END AS used_until
+                  FROM cumulated
+            )
+            SELECT meter_id, register, one_day AS day, connection_id, quality,
+                   used_until - COALESCE(lag(used_until) OVER (
+                       PARTITION BY meter_id, register, stepped.day
+                       ORDER BY one_day), 0) AS quantity
+              FROM stepped
+             UNION ALL
+            SELECT i.meter_id, i.register, i.day, p.connection_id, i.quality, i.used
+              FROM onergy_interval i
+              JOIN onergy_meter_placement p
+                ON p.meter_id = i.meter_id AND p.date_from <= i.day
+               AND (p.date_to IS NULL OR p.date_to >= i.day)
+             WHERE i.used IS NOT NULL AND i.next_day - i.day = 1
+            """
+        )
+
+    def _get_month_query(self):
+        """Move the months by the difference between the old days and the new."""
+        return SQL(
+            """
+            INSERT INTO onergy_consumption_month AS m
+                   (meter_id, connection_id, register, month,
+                    quantity, days, estimated_days)
+            SELECT meter_id, connection_id, register, date_trunc('month', day)::date,
+                   sum(quantity), sum(count), sum(estimated)
+              FROM (
+                SELECT meter_id, connection_id, register, day, quantity, 1 AS count,
+                       (quality = 'estimated')::int AS estimated
+                  FROM onergy_new_day
+                 UNION ALL
+                SELECT d.meter_id, d.connection_id, d.register, d.day, -d.quantity, -1,
+                       -(d.quality = 'estimated')::int
+                  FROM onergy_span s
+                  JOIN onergy_consumption_day d
+                    ON d.meter_id = s.meter_id AND d.register = s.register
+                   AND d.day >= s.low AND d.day < s.high
+              ) difference
+             GROUP BY meter_id, connection_id, register, date_trunc('month', day)::date
+            HAVING (sum(quantity), sum(count), sum(estimated)) <> (0, 0, 0)
+            ON CONFLICT (meter_id, register, month, connection_id) DO UPDATE
+               SET quantity = m.quantity + excluded.quantity,
+                   days = m.days + excluded.days,
+                   estimated_days = m.estimated_days + excluded.estimated_days
+            """
+        )
+
+    def _get_replace_query(self):
+        """Write the days that differ; those that stay the same are not touched."""
+        return SQL(
+            """
+            WITH gone AS (
+                DELETE FROM onergy_consumption_day d
+                 USING onergy_span s
+                 WHERE d.meter_id = s.meter_id AND d.register = s.register
+                   AND d.day >= s.low AND d.day < s.high
+                   AND NOT EXISTS (
+                       SELECT 1 FROM onergy_new_day n
+                        WHERE n.meter_id = d.meter_id AND n.register = d.register
+                          AND n.day = d.day)
+            )
+            INSERT INTO onergy_consumption_day AS d
+                   (meter_id, connection_id, register, day, quantity, quality)
+            SELECT meter_id, connection_id, register, day, quantity, quality
+              FROM onergy_new_day
+             ORDER BY meter_id, register, day
+            ON CONFLICT (meter_id, register, day) DO UPDATE
+               SET quantity = excluded.quantity, quality = excluded.quality,
+                   connection_id = excluded.connection_id
+             WHERE (d.quantity, d.quality, d.connection_id) IS DISTINCT FROM
+                   (excluded.quantity, excluded.quality, excluded.connection_id)
+            """
+        )

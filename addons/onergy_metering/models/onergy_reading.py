@@ -1,0 +1,81 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from .onergy_meter import REGISTERS
+from .unchecked import UncheckedMany2one
+
+ORIGINS = [
+    ("file", "File"),
+    ("push", "Push"),
+    ("upload", "Upload"),
+    ("cli", "Command line"),
+    ("placement", "Placement"),
+    ("manual", "Entered by staff"),
+    ("portal", "Entered by resident"),
+    ("estimate", "Estimated"),
+    ("demo", "Demonstration"),
+]
+STATUSES = [("ok", "OK"), ("warn", "Warning"), ("error", "Error, accepted")]
+
+
+class OnergyReading(models.Model):
+    """The value of a register at a moment, as received.
+
+    A lean table: no audit columns, one foreign key, no row is ever edited. A wrong
+    value is superseded by another row; ``onergy.reading.revision`` tells by whom and
+    why. Written by ``onergy.reading.loader`` only.
+    """
+
+    _name = "onergy.reading"
+    _description = "Meter reading"
+    _log_access = False
+    _order = "moment desc, meter_id, register"
+    _rec_name = "moment"
+
+    meter_id = fields.Many2one(
+        "onergy.meter", required=True, ondelete="restrict", readonly=True
+    )
+    register = fields.Selection(REGISTERS, required=True, readonly=True)
+    moment = fields.Datetime(required=True, readonly=True)
+    value = fields.Float(
+        digits=(16, 6), required=True, readonly=True, aggregator="max"
+    )
+    unit = fields.Char(required=True, readonly=True)
+    origin = fields.Selection(ORIGINS, required=True, readonly=True)
+    status = fields.Selection(STATUSES, required=True, readonly=True)
+    import_id = UncheckedMany2one("onergy.reading.import", readonly=True)
+    line = fields.Integer(readonly=True, aggregator=None)
+    superseded = fields.Boolean(
+        readonly=True, help="Another reading has taken the place of this one."
+    )
+
+    # Covers the season of a meter and its last reading without touching the table.
+    _uniq = models.UniqueIndex(
+        "(meter_id, register, moment DESC) INCLUDE (value) "
+        "WHERE superseded IS NOT TRUE",
+        "This meter already has a reading at this moment.",
+    )
+    # 64 kB for millions of rows, as readings arrive in order of time.
+    _moment_brin = models.Index("USING brin (moment)")
+
+    @api.depends("meter_id.serial", "moment")
+    def _compute_display_name(self):
+        for record in self:
+            moment = fields.Datetime.context_timestamp(record, record.moment)
+            record.display_name = f"{record.meter_id.serial} {moment:%d-%m-%Y %H:%M}"
+
+    def create(self, vals_list):
+        raise UserError(self._get_immutable_message())
+
+    def write(self, vals):
+        raise UserError(self._get_immutable_message())
+
+    def unlink(self):
+        raise UserError(self._get_immutable_message())
+
+    @api.model
+    def _get_immutable_message(self):
+        return self.env._(
+            "Readings are kept as they were received. Import a file, or enter a "
+            "reading on the meter to put another in its place."
+        )

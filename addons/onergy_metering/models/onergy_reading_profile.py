@@ -1,0 +1,457 @@
+import io
+import json
+from itertools import islice
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
+
+from ..parsers import ROW_FIELDS, FileError, Profile, read_rows
+from ..parsers.moments import DST_RULES
+
+#: how the fields of this model are written for the parser
+_PLAIN = (
+    "container",
+    "encoding",
+    "delimiter",
+    "quote",
+    "preamble_lines",
+    "header_lines",
+    "orientation",
+    "record_path",
+    "codec",
+    "key_source",
+    "key_ref",
+    "key_padding",
+    "moment_source",
+    "moment_ref",
+    "zone",
+    "dst_rule",
+    "value_ref",
+    "decimal_mark",
+    "thousands_marks",
+    "multiplier",
+    "missing_policy",
+    "register_ref",
+    "register_default",
+    "unit_ref",
+    "status_ref",
+    "status_default",
+    "trailer_marker",
+    "trailer_ref",
+)
+_MAPS = ("register_map", "unit_map", "status_map", "status_masks", "row_filters")
+_ESCAPES = {"\\t": "\t", "\\s": " ", "\\xa0": "\u00a0", "\\u202f": "\u202f"}
+_DST_LABELS = {
+    "reject": "Set aside",
+    "first": "Summer time",
+    "second": "Winter time",
+    "sequence": "In the order of the file",
+}
+assert set(_DST_LABELS) == set(DST_RULES)
+
+
+class OnergyReadingProfile(models.Model):
+    """How a kind of reading file is read: data, not code.
+
+    References point into a record: the name of a column, its number (``#3``), a path
+    in JSON or XML (``uplink.payload``), a header row of a wide file (``^1``) or a fixed
+    text (``=GJ``). ``+`` joins two with a space.
+    """
+
+    _name = "onergy.reading.profile"
+    _description = "Reading profile"
+    _inherit = ["mail.thread"]
+    _order = "sequence, name, version desc"
+
+    name = fields.Char(required=True, tracking=True)
+    code = fields.Char(copy=False, readonly=True)
+    sequence = fields.Integer(default=50)
+    active = fields.Boolean(default=True)
+    version = fields.Integer(default=1, required=True, readonly=True, copy=False)
+    date_from = fields.Date("Valid from", default=fields.Date.context_today)
+    company_id = fields.Many2one(
+        "res.company", index=True, help="Empty: for all companies."
+    )
+    state = fields.Selection(
+        [("draft", "Draft"), ("active", "In use")],
+        default="draft",
+        required=True,
+        readonly=True,
+        copy=False,
+        tracking=True,
+    )
+    filename_pattern = fields.Char(
+        "File names",
+        default="*",
+        help="Files with such a name are tried with this profile, for example "
+        "export_*.csv",
+    )
+    note = fields.Text()
+
+    container = fields.Selection(
+        [
+            ("csv", "CSV"),
+            ("xlsx", "Excel workbook"),
+            ("xml", "XML"),
+            ("json", "JSON"),
+            ("jsonl", "JSON lines"),
+            ("hex", "M-Bus telegrams (hexadecimal)"),
+        ],
+        "File type",
+        default="csv",
+        required=True,
+    )
+    encoding = fields.Char(
+        default="auto", required=True, help="auto, utf-8, cp1252, iso-8859-1, ..."
+    )
+    delimiter = fields.Char(default=";", help="One character; \\t is a tab.")
+    quote = fields.Char("Quote mark", default='"')
+    preamble_lines = fields.Integer("Lines before the header")
+    header_lines = fields.Integer("Header lines", default=1)
+    orientation = fields.Selection(
+        [("long", "A line per reading"), ("wide", "A column per meter")],
+        default="long",
+        required=True,
+    )
+    record_path = fields.Char(
+        help="JSON: path of the list; XML: name of the element of one reading."
+    )
+    codec = fields.Selection(
+        [
+            ("plain", "Plain value"),
+            ("mbus_hex", "M-Bus telegram, hexadecimal"),
+            ("mbus_base64", "M-Bus telegram, base64"),
+        ],
+        "Value is a",
+        default="plain",
+        required=True,
+    )
+
+    key_source = fields.Selection(
+        [
+            ("column", "Field of the record"),
+            ("filename", "Name of the file"),
+            ("telegram", "Telegram"),
+        ],
+        "Meter number from",
+        default="column",
+        required=True,
+    )
+    key_ref = fields.Char(
+        "Meter number",
+        help="Reference, or for the name of the file a pattern with one group: "
+        "meter_(\\d+)\\.csv",
+    )
+    key_padding = fields.Integer("Pad with zeros to")
+
+    moment_source = fields.Selection(
+        [
+            ("column", "Field of the record"),
+            ("received", "Moment of arrival"),
+            ("telegram", "Telegram"),
+        ],
+        "Time from",
+        default="column",
+        required=True,
+    )
+    moment_ref = fields.Char("Time")
+    moment_formats = fields.Char(
+        "Time formats",
+        default="ISO",
+        help="For example D.M.YYYY hh:mm; several are separated by |. ISO is ISO 8601, "
+        "UNIX seconds since 1970. A date without time counts as 00:00.",
+    )
+    zone = fields.Char(
+        "Time zone",
+        default="Europe/Amsterdam",
+        required=True,
+        help="Of times that do not name their own.",
+    )
+    dst_rule = fields.Selection(
+        [(rule, _DST_LABELS[rule]) for rule in DST_RULES],
+        "The doubled hour in October",
+        default="reject",
+        required=True,
+    )
+
+    value_ref = fields.Char("Value")
+    decimal_mark = fields.Char(default=".", required=True)
+    thousands_marks = fields.Char(
+        help="All marks that may separate thousands; \\s is a space, \\xa0 a no-break "
+        "space.",
+    )
+    multiplier = fields.Char(help="Empty, or a decimal number such as 0.001.")
+    missing_tokens = fields.Char(
+        "No value is written as",
+        default="-|NaN|null|None",
+        help="Separated by |. An empty field always is no value.",
+    )
+    missing_policy = fields.Selection(
+        [("exception", "Set the line aside"), ("skip", "Skip the line")],
+        "Without a value",
+        default="exception",
+        required=True,
+    )
+    extra_values = fields.Text(
+        "Further registers",
+        help="One per line: register; reference of the value; reference of the unit. "
+        "For example volume; V; VU",
+    )
+
+    register_ref = fields.Char("Register")
+    register_map = fields.Text(
+        "Register names",
+        help="One per line: name=energy, cooling, volume or skip.",
+    )
+    register_default = fields.Selection(
+        [("energy", "Heat"), ("cooling", "Cooling"), ("volume", "Volume")],
+        "Without a name",
+        default="energy",
+        required=True,
+    )
+    unit_ref = fields.Char("Unit", help="Reference, or a fixed unit such as =GJ.")
+    unit_map = fields.Text("Unit names", help="One per line: name=GJ")
+    status_ref = fields.Char("Status")
+    status_map = fields.Text(
+        "Status names", help="One per line: name=ok, warn, error or invalid."
+    )
+    status_masks = fields.Text(
+        "Status bits", help="One per line: 0x10=warn; any other bit set is a warning."
+    )
+    status_default = fields.Selection(
+        [("ok", "OK"), ("warn", "Warning"), ("error", "Error"), ("invalid", "Invalid")],
+        "Without a status",
+        default="ok",
+        required=True,
+    )
+    row_filters = fields.Text(
+        "Only lines where",
+        help="One per line: reference=value; several values are separated by |.",
+    )
+    trailer_marker = fields.Char(
+        help="First field of a closing line with the number of lines."
+    )
+    trailer_ref = fields.Char("Number in the closing line")
+
+    sample_filename = fields.Char(default="sample.csv")
+    sample = fields.Text(
+        help="A few real lines. The profile cannot be used until they can be read."
+    )
+    expected = fields.Text(
+        "Expected rows",
+        help="What the sample must give, one JSON list per line; filled by 'Take over "
+        "as expected' once the preview is right.",
+    )
+    preview = fields.Html(
+        compute="_compute_preview", sanitize=False, export_string_translation=False
+    )
+    sample_ok = fields.Boolean(compute="_compute_preview")
+
+    _code_uniq = models.UniqueIndex("(code)")
+
+    # -- to the parser -----------------------------------------------------------
+
+    def _to_parser(self):
+        """The :class:`~..parsers.Profile` of this record.
+
+        :raises FileError: when the record does not describe a file
+        """
+        self.ensure_one()
+        values = {name: self[name] or "" for name in _PLAIN}
+        for name in ("preamble_lines", "header_lines", "key_padding"):
+            values[name] = self[name] or 0
+        for name in ("delimiter", "thousands_marks"):
+            for escape, character in _ESCAPES.items():
+                values[name] = values[name].replace(escape, character)
+        for name in _MAPS:
+            values[name] = self._read_map(name)
+        values["moment_formats"] = tuple(
+            part.strip() for part in (self.moment_formats or "ISO").split("|")
+        )
+        values["missing_tokens"] = ("", *(self.missing_tokens or "").split("|"))
+        values["extra_values"] = self._read_extra_values()
+        return Profile.from_dict(values)
+
+    def _read_map(self, name):
+        found = {}
+        for line in filter(str.strip, (self[name] or "").splitlines()):
+            key, separator, value = line.rpartition("=")
+            if not separator:
+                raise FileError("bad_profile", f"{name}: {line}")
+            found[key.strip()] = value.strip()
+        return found
+
+    def _read_extra_values(self):
+        found = []
+        for line in filter(str.strip, (self.extra_values or "").splitlines()):
+            parts = tuple(part.strip() for part in line.split(";"))
+            if len(parts) != 3:
+                raise FileError("bad_profile", line)
+            found.append(parts)
+        return tuple(found)
+
+    def _get_rows(self, stream, filename, company, received=None):
+        """Rows of a file; telegrams are decrypted with the meters' keys."""
+        return read_rows(
+            stream, self._to_parser(), filename, received, self._get_key_of(company)
+        )
+
+    def _get_key_of(self, company):
+        """Function from (maker, number) to an AES key, for encrypted telegrams."""
+        return None
+
+    # -- sample ------------------------------------------------------------------
+
+    def _read_sample(self, limit=None):
+        """Rows of the sample as lists (line, key, ..., reason).
+
+        :raises FileError: when the sample cannot be read
+        """
+        stream = io.BytesIO((self.sample or "").encode())
+        received = fields.Datetime.from_string("2026-01-15 12:00:00")
+        rows = self._get_rows(
+            stream,
+            self.sample_filename or "",
+            self.company_id,
+            received.replace(tzinfo=fields.datetime.UTC),
+        )
+        return [list(row) for row in islice(rows, limit)]
+
+    def _check_sample(self):
+        """Reasons why the sample does not pass; empty when it does."""
+        self.ensure_one()
+        if not (self.sample or "").strip():
+            return [self.env._("There is no sample.")]
+        try:
+            rows = self._read_sample()
+        except FileError as error:
+            return [self._describe_file_error(error)]
+        if not self.expected:
+            bad = [row for row in rows if row[9]]
+            if not rows or bad:
+                return [self.env._("Not every line of the sample can be read.")]
+            return []
+        expected = [json.loads(x) for x in self.expected.splitlines() if x.strip()]
+        if rows != expected:
+            return [self.env._("The sample does not give the expected rows.")]
+        return []
+
+    @api.depends(lambda self: [*_PLAIN, *_MAPS, "moment_formats", "missing_tokens",
+                               "extra_values", "sample", "sample_filename", "expected"])
+    def _compute_preview(self):
+        for profile in self:
+            rows, error = [], ""
+            try:
+                rows = profile._read_sample(limit=20) if profile.sample else []
+            except FileError as problem:
+                error = profile._describe_file_error(problem)
+            profile.sample_ok = bool(rows) and not error and not profile._check_sample()
+            profile.preview = profile._render_preview(rows, error)
+
+    def _render_preview(self, rows, error=""):
+        """HTML table of rows, problems marked; for this form and the upload."""
+        reasons = dict(self.env["onergy.reading.exception"]._get_reasons())
+        return self.env["ir.qweb"]._render(
+            "onergy_metering.reading_preview",
+            {
+                "rows": [dict(zip(ROW_FIELDS, row, strict=True)) for row in rows],
+                "error": error,
+                "reasons": reasons,
+            },
+        )
+
+    def _describe_file_error(self, error):
+        reasons = dict(self.env["onergy.reading.import"]._get_file_errors())
+        text = reasons.get(error.reason, error.reason)
+        return f"{text} {error.detail}".strip()
+
+    @api.constrains("expected")
+    def _check_expected(self):
+        for profile in self:
+            for line in filter(str.strip, (profile.expected or "").splitlines()):
+                try:
+                    json.loads(line)
+                except ValueError:
+                    raise ValidationError(
+                        self.env._("Not a row of the sample: %s", line)
+                    ) from None
+
+    # -- life --------------------------------------------------------------------
+
+    def write(self, vals):
+        described = {*_PLAIN, *_MAPS, "moment_formats", "extra_values", "sample"}
+        if vals.keys() & described:
+            # One version per state of the description, for the audit of imports.
+            for profile in self:
+                super(OnergyReadingProfile, profile).write(
+                    {"version": profile.version + 1}
+                )
+        result = super().write(vals)
+        if vals.keys() & described:
+            self.filtered(lambda p: p.state == "active")._check_active()
+        return result
+
+    def _check_active(self):
+        for profile in self:
+            problems = profile._check_sample()
+            if problems:
+                raise ValidationError(
+                    self.env._(
+                        "Profile %(name)s cannot be used: %(problem)s",
+                        name=profile.name,
+                        problem=problems[0],
+                    )
+                )
+
+    def action_activate(self):
+        self._check_active()
+        self.state = "active"
+
+    def action_draft(self):
+        self.state = "draft"
+
+    def action_take_expected(self):
+        """Make what the preview shows the self-test of the profile."""
+        for profile in self:
+            try:
+                rows = profile._read_sample()
+            except FileError as error:
+                raise UserError(profile._describe_file_error(error)) from None
+            profile.expected = "\n".join(
+                json.dumps(row, ensure_ascii=False) for row in rows
+            )
+
+    # -- choice ------------------------------------------------------------------
+
+    @api.model
+    def _find_for(self, stream, filename, company, lines=50):
+        """The active profile that reads most of the head of a file, or none.
+
+        A profile fits when it reads something and more good rows than bad ones.
+        """
+        best, best_score = self.browse(), 0
+        for profile in self._get_candidates(filename, company):
+            stream.seek(0)
+            try:
+                rows = list(
+                    islice(profile._get_rows(stream, filename, company), lines)
+                )
+            except FileError:
+                continue
+            good = sum(1 for row in rows if not row[9])
+            score = good / len(rows) if rows else 0
+            if score > max(best_score, 0.5):
+                best, best_score = profile, score
+        stream.seek(0)
+        return best
+
+    @api.model
+    def _get_candidates(self, filename, company):
+        from fnmatch import fnmatch
+
+        profiles = self.search(
+            [("state", "=", "active"), ("company_id", "in", (False, company.id))]
+        )
+        return profiles.filtered(
+            lambda p: fnmatch(filename.lower(), (p.filename_pattern or "*").lower())
+        )

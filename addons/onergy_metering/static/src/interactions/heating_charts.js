@@ -1,0 +1,103 @@
+import { loadBundle } from "@web/core/assets";
+import { registry } from "@web/core/registry";
+import { Interaction } from "@web/public/interaction";
+
+const COLOR = "#0b5c8a";
+const COLOR_BEFORE = "#c46210";
+
+/**
+ * Draws the use of heat. The figures come with the page, and stand in the table
+ * below the chart as well.
+ */
+export class HeatingChart extends Interaction {
+    static selector = ".o_onergy_chart";
+
+    async willStart() {
+        await loadBundle("web.chartjs_lib");
+    }
+
+    start() {
+        this.data = JSON.parse(this.el.dataset.chart);
+        const canvas = this.el.querySelector("canvas");
+        const chart = new window.Chart(canvas, this.getConfig());
+        this.registerCleanup(() => chart.destroy());
+    }
+
+    getConfig() {
+        const { type, labels, before } = this.data;
+        const datasets = [this.getDataset(type)];
+        if (before.some((value) => value !== null)) {
+            datasets.push(this.getDatasetBefore(type));
+        }
+        return {
+            type,
+            data: { labels, datasets },
+            options: this.getOptions(),
+        };
+    }
+
+    getDataset(type) {
+        const { label, values, estimated } = this.data;
+        return {
+            label,
+            data: values,
+            borderColor: COLOR,
+            backgroundColor: COLOR,
+            borderWidth: type === "line" ? 2 : 0,
+            // Estimated points are open circles; measured ones need no mark.
+            pointRadius: estimated.map((is) => (is ? 4 : 0)),
+            pointHitRadius: 12,
+            pointBackgroundColor: "#fff",
+            tension: 0.2,
+        };
+    }
+
+    getDatasetBefore(type) {
+        const { labelBefore, before } = this.data;
+        return {
+            label: labelBefore,
+            data: before,
+            borderColor: COLOR_BEFORE,
+            backgroundColor: type === "line" ? COLOR_BEFORE : "#f0c9a6",
+            borderWidth: type === "line" ? 1.5 : 1,
+            // Dashes tell the lines apart without colour.
+            borderDash: [5, 4],
+            pointRadius: 0,
+            pointHitRadius: 12,
+            tension: 0.2,
+        };
+    }
+
+    getOptions() {
+        const { unit, estimated, estimatedText } = this.data;
+        const format = new Intl.NumberFormat(document.documentElement.lang || "nl", {
+            maximumFractionDigits: unit === "GJ" ? 3 : 0,
+        });
+        const reduced = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+        return {
+            maintainAspectRatio: false,
+            animation: reduced ? false : undefined,
+            interaction: { mode: "index", intersect: false },
+            plugins: {
+                legend: { position: "bottom" },
+                tooltip: {
+                    callbacks: {
+                        label: ({ dataset, parsed, dataIndex, datasetIndex }) => {
+                            const mark =
+                                datasetIndex === 0 && estimated[dataIndex]
+                                    ? ` (${estimatedText})`
+                                    : "";
+                            return `${dataset.label}: ${format.format(parsed.y)} ${unit}${mark}`;
+                        },
+                    },
+                },
+            },
+            scales: {
+                x: { grid: { display: false }, ticks: { maxTicksLimit: 12 } },
+                y: { beginAtZero: true, title: { display: true, text: unit } },
+            },
+        };
+    }
+}
+
+registry.category("public.interactions").add("onergy_metering.heating_chart", HeatingChart);
