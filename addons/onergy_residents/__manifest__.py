@@ -55,4 +55,5 @@
         ],
     },
     "demo": ["demo/demo.xml"],
+    "demo": ["demo/demo.xml"],
 }

@@ -2,3 +2,4 @@ from . import test_access_code
 from . import test_contract
 from . import test_portal_finance
 from . import test_request
+from . import test_demo
