@@ -55,5 +55,4 @@
         ],
     },
     "demo": ["demo/demo.xml"],
-    "demo": ["demo/demo.xml"],
 }

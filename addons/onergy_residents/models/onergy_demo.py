@@ -609,9 +609,7 @@ class OnergyDemo(models.AbstractModel):
                 spec, contract, stages, clerk, min(moment, now)
             )
             if spec.get("answer"):
-                messages.append(
-                    self._prepare_answer(spec, request, clerk, moment, rng)
-                )
+                messages.append(self._prepare_answer(spec, request, clerk, moment, rng))
         self.env["mail.message"].create(messages)
 
     def _create_request(self, spec, contract, stages, clerk, moment):

@@ -254,9 +254,7 @@ class OnergyRequest(models.Model):
     def _get_lang(self):
         """Return the language to write to the requester in."""
         self.ensure_one()
-        return (
-            self.partner_id.lang or self.env.lang or self.company_id.partner_id.lang
-        )
+        return self.partner_id.lang or self.env.lang or self.company_id.partner_id.lang
 
     def _get_deadline(self, company):
         """Return the last day to answer what came in now.

@@ -1,5 +1,6 @@
 from . import test_access_code
 from . import test_contract
+from . import test_portal_access
 from . import test_portal_finance
 from . import test_request
 from . import test_demo
