@@ -1,11 +1,25 @@
-from werkzeug.exceptions import NotFound
+from dateutil.relativedelta import relativedelta
+from werkzeug.exceptions import Forbidden, NotFound
+from werkzeug.urls import url_encode
 
+from odoo import fields
+from odoo.fields import Domain
 from odoo.http import request, route
+from odoo.tools import format_date
 
-from odoo.addons.portal.controllers.portal import CustomerPortal
+from odoo.addons.account.controllers.portal import PortalAccount
+
+# More than a year of monthly bills; the page of all bills shows the rest.
+BILLS_ON_FINANCE = 15
+PAYMENTS_ON_FINANCE = 24
+
+SECURITY_HEADERS = {
+    "X-Frame-Options": "SAMEORIGIN",
+    "Content-Security-Policy": "frame-ancestors 'self'",
+}
 
 
-class OnergyPortal(CustomerPortal):
+class OnergyPortal(PortalAccount):
     """The residents' pages in Odoo's customer portal."""
 
     # ------------------------------------------------------------------
@@ -63,6 +77,239 @@ class OnergyPortal(CustomerPortal):
         }
 
     # ------------------------------------------------------------------
+    # HOME
+    # ------------------------------------------------------------------
+
+    @route()
+    def home(self, **kw):
+        response = super().home(**kw)
+        values = self._prepare_onergy_values("home", **kw)
+        if values["contract"]:
+            values.update(self._prepare_glance_values(values["contract"]))
+            response.qcontext.update(values)
+        return response
+
+    def _prepare_glance_values(self, contract):
+        """Return what the block at the top of the home page shows."""
+        partner = request.env.user.partner_id
+        company = contract.company_id
+        values = {
+            "currency": company.currency_id,
+            "balance": partner._onergy_get_balance(company),
+            **self._get_overdue(company),
+            **self._prepare_next_advance(contract),
+        }
+        values["steps"] = self._get_home_steps(contract, values)
+        return values
+
+    def _get_home_steps(self, contract, values):
+        """Return what asks for the resident's attention, the most pressing first.
+
+        Other addons extend this. Each step is a dict with ``text``, ``url``, ``label``
+        (of the button) and ``is_urgent``.
+        """
+        steps = []
+        if values["overdue_amount"]:
+            steps.append(
+                {
+                    "text": request.env._(
+                        "Not paid in time: %(amount)s. Please pay this as soon as "
+                        "you can.",
+                        amount=values["currency"].format(values["overdue_amount"]),
+                    ),
+                    "url": "/my/finance#onergy_bills",
+                    "label": request.env._("See your bills"),
+                    "is_urgent": True,
+                }
+            )
+        user = request.env.user
+        change = request.env["onergy.email.change"]._get_pending(user)
+        if change:
+            steps.append(
+                {
+                    "text": request.env._(
+                        "Confirm your e-mail address. We have sent a message to "
+                        "%(email)s. Click the button in that message.",
+                        email=change.email_new,
+                    ),
+                    "url": "/my/onergy-account",
+                    "label": request.env._("No message received?"),
+                    "is_urgent": False,
+                }
+            )
+        elif not user.email:
+            steps.append(
+                {
+                    "text": request.env._(
+                        "We do not have your e-mail address. With it you can set a "
+                        "new password yourself if you forget yours."
+                    ),
+                    "url": "/my/onergy-account",
+                    "label": request.env._("Add your e-mail address"),
+                    "is_urgent": False,
+                }
+            )
+        return steps
+
+    # ------------------------------------------------------------------
+    # DATA
+    # ------------------------------------------------------------------
+
+    @route("/my/data", type="http", auth="user", website=True, readonly=True)
+    def portal_my_data(self, **kw):
+        return request.render(
+            "onergy_residents.portal_my_data", self._prepare_data_values(**kw)
+        )
+
+    def _prepare_data_values(self, **kw):
+        values = self._prepare_onergy_values("data", **kw)
+        contract = values["contract"]
+        sections = [self._get_person_section(contract)]
+        if contract:
+            sections += [
+                self._get_home_section(contract),
+                self._get_contract_section(contract),
+            ]
+        return {**values, "sections": sections}
+
+    def _get_person_section(self, contract):
+        partner = request.env.user.partner_id
+        rows = [
+            self._data_row(contract, request.env._("Name"), partner.name),
+            self._data_row(
+                contract,
+                request.env._("Postal address"),
+                partner._display_address(without_company=True),
+            ),
+            self._data_row(
+                contract,
+                request.env._("Phone number"),
+                partner.phone,
+                url="/my/onergy-account#onergy_phone",
+            ),
+            self._data_row(
+                contract,
+                request.env._("E-mail address"),
+                partner.email,
+                url="/my/onergy-account#onergy_email",
+            ),
+        ]
+        if contract:
+            rows += [
+                self._data_row(
+                    contract,
+                    request.env._("Customer number"),
+                    partner.commercial_partner_id.debtor_number,
+                    hint=request.env._("Mention this number when you contact us."),
+                ),
+                self._data_row(
+                    contract,
+                    request.env._("Bank account (IBAN)"),
+                    self._get_masked_account(contract),
+                ),
+            ]
+        return {"id": "you", "title": request.env._("About you"), "rows": rows}
+
+    def _get_home_section(self, contract):
+        home = contract.connection_id
+        services = [
+            label
+            for name, label in (
+                ("service_heating", request.env._("heating")),
+                ("service_hot_water", request.env._("hot water")),
+                ("service_cooling", request.env._("cooling")),
+            )
+            if home[name]
+        ]
+        rows = [
+            (request.env._("Address"), home.name, None),
+            (
+                request.env._("What we supply"),
+                ", ".join(services).capitalize(),
+                None,
+            ),
+            (
+                request.env._("Type of home"),
+                self._get_label(home, "dwelling_type"),
+                None,
+            ),
+            (
+                request.env._("Floor area"),
+                f"{home.floor_area:n} m²" if home.floor_area else "",
+                None,
+            ),
+            (
+                request.env._("EAN code"),
+                home.ean,
+                request.env._("The number of your connection, 18 digits."),
+            ),
+        ]
+        return {
+            "id": "home",
+            "title": request.env._("Your home"),
+            "rows": [
+                self._data_row(contract, label, value, hint=hint)
+                for label, value, hint in rows
+            ],
+        }
+
+    def _get_contract_section(self, contract):
+        rows = [
+            (request.env._("Contract number"), contract.name),
+            (request.env._("You are"), self._get_label(contract, "role")),
+            (request.env._("Start date"), self._format_date(contract.date_start)),
+            (
+                request.env._("End date"),
+                self._format_date(contract.date_end) or request.env._("No end date"),
+            ),
+            (request.env._("How you pay"), self._get_label(contract, "payment_method")),
+            (request.env._("How you get your bills"), self._get_label(contract, "invoice_delivery")),
+        ]
+        return {
+            "id": "contract",
+            "title": request.env._("Your contract"),
+            "rows": [self._data_row(contract, label, value) for label, value in rows],
+        }
+
+    def _data_row(self, contract, label, value, url=None, hint=None):
+        """Return one line of the page with the way to have it corrected.
+
+        :param url: where the resident changes it himself; without it the link opens
+            a request with the subject filled in
+        """
+        query = {
+            "category": "data",
+            "subject": request.env._("This is not right: %(label)s", label=label),
+        }
+        if contract:
+            query["contract_id"] = contract.id
+        return {
+            "label": label,
+            "value": value,
+            "hint": hint,
+            "is_own": bool(url),
+            "url": url or f"/my/requests/new?{url_encode(query)}",
+        }
+
+    def _get_label(self, record, name):
+        """Return the text of a selection field in the language of the page."""
+        return dict(record._fields[name]._description_selection(request.env)).get(
+            record[name]
+        )
+
+    def _format_date(self, date):
+        return date and format_date(request.env, date, date_format="d MMMM y")
+
+    def _get_masked_account(self, contract):
+        # sudo: bank accounts are staff's to read; four digits of his own leave here
+        account = contract.sudo().bank_account_id
+        if not account:
+            return ""
+        return request.env._(
+            "Account ending in %(digits)s", digits=account._onergy_get_last_digits()
+        )
+
+    # ------------------------------------------------------------------
     # FINANCE
     # ------------------------------------------------------------------
 
@@ -73,4 +320,126 @@ class OnergyPortal(CustomerPortal):
         )
 
     def _prepare_finance_values(self, **kw):
-        return self._prepare_onergy_values("finance", **kw)
+        values = self._prepare_onergy_values("finance", **kw)
+        contract = values["contract"]
+        if not contract:
+            return values
+        partner = request.env.user.partner_id
+        company = contract.company_id
+        domain = self._get_bills_domain(contract)
+        Move = request.env["account.move"]
+        return {
+            **values,
+            "currency": company.currency_id,
+            "balance": partner._onergy_get_balance(company),
+            "debtor_number": partner.commercial_partner_id.debtor_number,
+            "masked_account": self._get_masked_account(contract),
+            # sudo: the supplier's account number is on every bill
+            "company_account": company.sudo().partner_id.bank_ids[:1].acc_number,
+            "advances": contract.advance_ids.sorted("date_from", reverse=True),
+            "bills": Move.search(
+                domain, order="invoice_date desc, id desc", limit=BILLS_ON_FINANCE
+            ),
+            "bill_count": Move.search_count(domain),
+            "payments": partner._onergy_get_payments(company, PAYMENTS_ON_FINANCE),
+            **self._get_overdue(company),
+            **self._prepare_next_advance(contract),
+        }
+
+    def _get_bills_domain(self, contract):
+        """Return the bills of this home and those that belong to none in particular."""
+        return (
+            self._get_invoices_domain("out")
+            & Domain("partner_id", "child_of", request.env.user.commercial_partner_id.id)
+            & Domain("company_id", "=", contract.company_id.id)
+            & Domain("onergy_contract_id", "in", [contract.id, False])
+        )
+
+    def _get_overdue(self, company):
+        """Return what should have been paid by now, over all homes of the resident."""
+        today = fields.Date.context_today(request.env.user)
+        ((total, count),) = request.env["account.move"]._read_group(
+            Domain("partner_id", "child_of", request.env.user.commercial_partner_id.id)
+            & Domain("company_id", "=", company.id)
+            & Domain("state", "=", "posted")
+            & Domain("move_type", "=", "out_invoice")
+            & Domain("payment_state", "in", ["not_paid", "partial"])
+            & Domain("invoice_date_due", "<", today),
+            aggregates=["amount_residual_signed:sum", "__count"],
+        )
+        return {
+            "overdue_amount": company.currency_id.round(total or 0),
+            "overdue_count": count,
+        }
+
+    def _prepare_next_advance(self, contract):
+        """Return date and amount of the next advance, false when none is to come.
+
+        A bill that has been sent and is not yet due counts; else the first day of the
+        next month on which the contract runs.
+        """
+        today = fields.Date.context_today(contract)
+        bill = request.env["account.move"].search(
+            self._get_bills_domain(contract)
+            & Domain("onergy_move_kind", "=", "advance")
+            & Domain("payment_state", "in", ["not_paid", "partial"])
+            & Domain("invoice_date_due", ">=", today),
+            order="invoice_date_due",
+            limit=1,
+        )
+        if bill:
+            date, amount = bill.invoice_date_due, bill.amount_residual
+        else:
+            date = max(today + relativedelta(months=1, day=1), contract.date_start)
+            amount = contract._get_advance(date).amount
+            if contract.date_end and contract.date_end < date:
+                date = amount = False
+        return {"next_advance_date": amount and date, "next_advance_amount": amount}
+
+    # ------------------------------------------------------------------
+    # BILLS
+    # ------------------------------------------------------------------
+
+    def _prepare_my_invoices_values(self, *args, **kwargs):
+        values = super()._prepare_my_invoices_values(*args, **kwargs)
+        contracts = self._get_portal_contracts()
+        if contracts:
+            values.update(
+                active_tab="finance", contracts=contracts, contract=contracts[:1]
+            )
+        return values
+
+    # ------------------------------------------------------------------
+    # ODOO'S OWN ADDRESS PAGES
+    # ------------------------------------------------------------------
+    # They would let a resident rename the payer of a contract and change the e-mail
+    # address without confirmation. Residents have /my/data and /my/onergy-account.
+
+    @route()
+    def account(self, **kwargs):
+        if self._get_portal_contracts():
+            return request.redirect("/my/data")
+        return super().account(**kwargs)
+
+    @route()
+    def my_addresses(self, **query_params):
+        if self._get_portal_contracts():
+            return request.redirect("/my/data")
+        return super().my_addresses(**query_params)
+
+    @route()
+    def portal_address(self, *args, **kwargs):
+        if self._get_portal_contracts():
+            return request.redirect("/my/data")
+        return super().portal_address(*args, **kwargs)
+
+    def _create_or_update_address(self, partner_sudo, **kwargs):
+        if self._get_portal_contracts():
+            raise Forbidden()
+        return super()._create_or_update_address(partner_sudo, **kwargs)
+
+    @route()
+    def address_archive(self, partner_id):
+        if self._get_portal_contracts():
+            raise Forbidden()
+        return super().address_archive(partner_id)

@@ -1,4 +1,5 @@
 from odoo import fields
+from odoo.http import Request
 from odoo.tests import HttpCase, new_test_user
 
 
@@ -77,3 +78,14 @@ class PortalCase(HttpCase):
         response = self.url_open(url)
         self.assertEqual(response.status_code, status, url)
         return response.text
+
+    def csrf_token(self):
+        """Return the token a form of the current session would hold."""
+        return Request.csrf_token(self)
+
+    def post_as(self, login, url, values, status=200):
+        """Send a form as somebody (None: nobody), return the page it leads to."""
+        self.authenticate(login, login)
+        response = self.url_open(url, {"csrf_token": self.csrf_token(), **values})
+        self.assertEqual(response.status_code, status, url)
+        return response

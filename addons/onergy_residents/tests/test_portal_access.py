@@ -1,0 +1,87 @@
+from odoo.tests import tagged
+
+from .portal_common import PortalCase
+
+PAGES = ("/my", "/my/data", "/my/onergy-account", "/my/finance", "/my/invoices")
+
+
+@tagged("post_install", "-at_install")
+class TestPortalAccess(PortalCase):
+    """Every page of the portal against everybody who may try to open it."""
+
+    def test_resident_sees_his_own_home(self):
+        for url in PAGES:
+            with self.subTest(url=url):
+                page = self.open_as("resident", url)
+                self.assertNotIn("Dorpsstraat 2", page)
+                self.assertNotIn("Resident Two", page)
+                self.assertNotIn("Resident Past", page)
+        self.assertIn("Dorpsstraat 1", self.open_as("resident", "/my"))
+
+    def test_past_tenant_sees_his_own_period_only(self):
+        page = self.open_as("past", "/my/data")
+        self.assertIn(self.past_contract.name, page)
+        self.assertIn("31 januari 2025", page)
+        for url in PAGES:
+            with self.subTest(url=url):
+                page = self.open_as("past", url)
+                self.assertNotIn("Resident One", page)
+                self.assertNotIn(self.contract.name, page)
+
+    def test_visitor_has_to_log_in(self):
+        for url in PAGES:
+            with self.subTest(url=url):
+                self.authenticate(None, None)
+                response = self.url_open(url, allow_redirects=False)
+                self.assertEqual(response.status_code, 303)
+                self.assertIn("/web/login", response.headers["Location"])
+
+    def test_staff_are_not_shown_homes_of_residents(self):
+        for user in self.staff.values():
+            for url in PAGES:
+                with self.subTest(user=user.login, url=url):
+                    page = self.open_as(user.login, url)
+                    self.assertNotIn("Dorpsstraat", page)
+                    self.assertNotIn("Resident One", page)
+
+    def test_home_of_another_is_not_found(self):
+        for url in ("/my/data", "/my/finance", "/my/onergy-account", "/my"):
+            for contract in (self.other_contract, self.past_contract):
+                with self.subTest(url=url, contract=contract.name):
+                    self.open_as("resident", f"{url}?contract_id={contract.id}", 404)
+            with self.subTest(url=url):
+                self.open_as("resident", f"{url}?contract_id=1x", 404)
+
+    def test_odoos_address_pages_are_closed_to_residents(self):
+        self.authenticate("resident", "resident")
+        for url in ("/my/account", "/my/addresses", "/my/address"):
+            with self.subTest(url=url):
+                response = self.url_open(url)
+                self.assertTrue(response.url.endswith("/my/data"), response.url)
+        response = self.url_open(
+            "/my/address/submit",
+            {
+                "csrf_token": self.csrf_token(),
+                "partner_id": self.resident.partner_id.id,
+                "name": "Somebody Else",
+                "email": "thief@example.com",
+            },
+        )
+        self.assertEqual(response.status_code, 403)
+        self.assertEqual(self.resident.email, "resident@example.com")
+        self.assertEqual(self.resident.name, "Resident One")
+
+    def test_number_of_queries(self):
+        """Pages must not slow down with the number of bills or of homes."""
+        self.authenticate("resident", "resident")
+        for url in PAGES:
+            self.url_open(url)  # templates and caches
+        budgets = {
+            "/my": 30,
+            "/my/data": 13,
+            "/my/onergy-account": 11,
+            "/my/finance": 36,
+        }
+        for url, budget in budgets.items():
+            with self.subTest(url=url), self.assertQueryCount(budget):
+                self.assertEqual(self.url_open(url).status_code, 200)
