@@ -16,6 +16,10 @@ _logger = logging.getLogger(__name__)
 _UNFINISHED = (".part", ".tmp", ".filepart", ".crdownload", ".swp")
 
 
+class StillWritten(Exception):
+    """The file changed while it was read."""
+
+
 class OnergyReadingFolder(models.AbstractModel):
     """The watched folder: each company has one, with ``done`` and ``failed`` in it.
 
@@ -42,9 +46,9 @@ class OnergyReadingFolder(models.AbstractModel):
         for company, path in waiting:
             try:
                 self.with_company(company)._import_path(company, path)
-            except (ConcurrencyError, psycopg2.OperationalError) as error:
-                # Another load was first, or the server is out of something. The
-                # file stays where it is; the next run takes it.
+            except (StillWritten, ConcurrencyError, psycopg2.OperationalError) as error:
+                # The sender is not ready, another load was first, or the server is
+                # out of something. The file stays; the next run takes it.
                 self.env.cr.rollback()
                 _logger.warning("%s waits for the next run: %s", path.name, error)
                 if not commit(0):
@@ -87,10 +91,7 @@ class OnergyReadingFolder(models.AbstractModel):
             record = imports._import_stream(stream, path.name, "file", company)
             after = os.stat(path)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            # Still being written: forget this attempt, there will be another.
-            self.env.cr.rollback()
-            _logger.info("%s is still being written", path.name)
-            return None
+            raise StillWritten("the file changed while it was read")
         self.env["ir.cron"]._commit_progress()
         self._move(path, "failed" if record.state == "failed" else "done")
         return record

@@ -188,6 +188,8 @@ class OnergyReadingLoader(models.AbstractModel):
         self.env.cr.copy_expert(
             "COPY onergy_stage FROM STDIN", source, size=1 << 16
         )
+        if source.error:
+            raise source.error
         self.env.cr.execute("ANALYZE onergy_stage")
         return source.count
 
@@ -389,8 +391,8 @@ class OnergyReadingLoader(models.AbstractModel):
                     value, unit, status, column_name, raw, reason, other_value,
                     state, fingerprint, create_uid, write_uid, create_date, write_date)
                 SELECT %(company)s, %(import)s, line, key, meter_id,
-                       NULLIF(register, ''), moment, value, unit, status, column_name,
-                       raw, verdict, other_value, 'open', fingerprint,
+                       NULLIF(register, ''), moment, value, NULLIF(unit, ''), status,
+                       NULLIF(column_name, ''), NULLIF(raw, ''), verdict, other_value, 'open', fingerprint,
                        %(uid)s, %(uid)s, %(now)s, %(now)s
                   FROM (
                     SELECT DISTINCT ON (fingerprint) j.*, fingerprint

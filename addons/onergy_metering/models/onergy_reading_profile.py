@@ -1,5 +1,7 @@
 import io
 import json
+from datetime import UTC, datetime
+from fnmatch import fnmatch
 from itertools import islice
 
 from odoo import api, fields, models
@@ -308,12 +310,13 @@ class OnergyReadingProfile(models.Model):
         :raises FileError: when the sample cannot be read
         """
         stream = io.BytesIO((self.sample or "").encode())
-        received = fields.Datetime.from_string("2026-01-15 12:00:00")
+        # A fixed moment of arrival, so that the expected rows stay the same.
+        received = datetime(2026, 1, 15, 12, tzinfo=UTC)
         rows = self._get_rows(
             stream,
             self.sample_filename or "",
             self.company_id,
-            received.replace(tzinfo=fields.datetime.UTC),
+            received,
         )
         return [list(row) for row in islice(rows, limit)]
 
@@ -427,7 +430,8 @@ class OnergyReadingProfile(models.Model):
     def _find_for(self, stream, filename, company, lines=50):
         """The active profile that reads most of the head of a file, or none.
 
-        A profile fits when it reads something and more good rows than bad ones.
+        A profile whose columns are all there fits even when every value is wrong:
+        the rows are then listed with what is wrong with them.
         """
         best, best_score = self.browse(), 0
         for profile in self._get_candidates(filename, company):
@@ -438,17 +442,22 @@ class OnergyReadingProfile(models.Model):
                 )
             except FileError:
                 continue
-            good = sum(1 for row in rows if not row[9])
-            score = good / len(rows) if rows else 0
-            if score > max(best_score, 0.5):
+            score = profile._get_score(rows)
+            if score > best_score:
                 best, best_score = profile, score
         stream.seek(0)
         return best
 
+    def _get_score(self, rows):
+        if not rows:
+            return 0
+        good = sum(1 for row in rows if not row[9])
+        structural = ("bad_row", "missing_column", "missing_key")
+        readable = sum(1 for row in rows if row[9] and row[9] not in structural)
+        return (good + (0.1 * readable if self.header_lines else 0)) / len(rows)
+
     @api.model
     def _get_candidates(self, filename, company):
-        from fnmatch import fnmatch
-
         profiles = self.search(
             [("state", "=", "active"), ("company_id", "in", (False, company.id))]
         )

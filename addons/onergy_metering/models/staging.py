@@ -1,5 +1,7 @@
 """Rows on their way to PostgreSQL: a file-like object for COPY."""
 
+from ..parsers import FileError
+
 _ESCAPES = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\ufffd"}
 )
@@ -9,13 +11,15 @@ class CopySource:
     """Readable by ``copy_expert``: encodes rows while the server reads them.
 
     Only as many rows as fit in one read are held in memory. ``count`` is the number
-    of rows delivered.
+    of rows delivered. An error of the rows ends the stream and is kept in ``error``:
+    raised from within COPY it would come out as a canceled query.
     """
 
     def __init__(self, rows):
         self._rows = iter(rows)
         self._rest = b""
         self.count = 0
+        self.error = None
 
     def read(self, size=65536):
         """The next ``size`` bytes at most; empty at the end."""
@@ -32,10 +36,13 @@ class CopySource:
 
     def _block(self, rows=512):
         lines = []
-        for row in self._rows:
-            lines.append("\t".join(["\\N" if f is None else _text(f) for f in row]))
-            if len(lines) >= rows:
-                break
+        try:
+            for row in self._rows:
+                lines.append("\t".join(["\\N" if f is None else _text(f) for f in row]))
+                if len(lines) >= rows:
+                    break
+        except FileError as error:
+            self.error = error
         if not lines:
             return b""
         self.count += len(lines)

@@ -34,8 +34,10 @@ class OnergyReadingUpload(models.TransientModel):
     preview = fields.Html(compute="_compute_preview", sanitize=False)
 
     def _get_stream(self):
+        # The web client asks for the size of binaries instead of their contents.
+        content = self.with_context(bin_size=False).file or b""
         try:
-            return io.BytesIO(base64.b64decode(self.file or b"", validate=True))
+            return io.BytesIO(base64.b64decode(content, validate=True))
         except binascii.Error:
             raise UserError(self.env._("The file did not arrive whole.")) from None
 
@@ -79,14 +81,15 @@ class OnergyReadingUpload(models.TransientModel):
         self.ensure_one()
         if not self.file:
             raise UserError(self.env._("Choose a file first."))
+        stream = self._get_stream()
         record = self.env["onergy.reading.import"]._import_stream(
-            self._get_stream(),
+            stream,
             self.filename or self.env._("upload"),
             "upload",
             self.company_id,
             self.profile_id,
         )
-        record._attach(base64.b64decode(self.file))
+        record._attach(stream.getvalue())
         return {
             "type": "ir.actions.act_window",
             "res_model": record._name,
