@@ -48,10 +48,12 @@
         "views/portal_data.xml",
         "views/portal_finance.xml",
         "views/portal_home.xml",
+        "views/portal_request_templates.xml",
     ],
     "assets": {
         "web.assets_frontend": [
             "onergy_residents/static/src/scss/portal.scss",
+            "onergy_residents/static/src/scss/portal_request.scss",
         ],
     },
     "demo": ["demo/demo.xml"],

@@ -2,3 +2,4 @@ from . import letters
 from . import portal
 from . import portal_account
 from . import activate
+from . import request

@@ -38,6 +38,11 @@ class OnergyRequest(models.Model):
         sanitize_overridable=False,
         help="What the resident asked. The resident reads this on the portal.",
     )
+    attachment_ids = fields.Many2many(
+        "ir.attachment",
+        string="Files with the question",
+        copy=False,
+    )
     category = fields.Selection(
         [
             ("question", "Question"),
@@ -278,6 +283,22 @@ class OnergyRequest(models.Model):
         )
         return planned.date() if planned else today + timedelta(days=days)
 
+    def _create_attachments(self, files):
+        """Store files that came in with the request.
+
+        :param files: list of (name, content as bytes)
+        :return: the attachments, readable with their token by who has no login
+        """
+        self.ensure_one()
+        attachments = self.env["ir.attachment"].create(
+            [
+                {"name": name, "raw": raw, "res_model": self._name, "res_id": self.id}
+                for name, raw in files
+            ]
+        )
+        attachments.generate_access_token()
+        return attachments
+
     def _get_conversation(self):
         """Return what the resident may read of the chatter, oldest first."""
         self.ensure_one()
@@ -419,6 +440,8 @@ class OnergyRequest(models.Model):
         if is_conversation and is_public and not message.is_internal:
             # sudo: a resident who answers has no right to write the request
             self.sudo()._after_conversation_message(message)
+            # sudo: the token lets a resident without login read what he was sent
+            message.attachment_ids.sudo().generate_access_token()
         return result
 
     def _after_conversation_message(self, message):

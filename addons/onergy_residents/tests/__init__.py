@@ -4,3 +4,4 @@ from . import test_portal_access
 from . import test_portal_finance
 from . import test_request
 from . import test_demo
+from . import test_request_portal
