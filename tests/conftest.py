@@ -4,31 +4,16 @@ Everything that starts a process is a context manager of ./dev, so that a test r
 just what a developer runs.
 """
 
-import importlib.machinery
-import importlib.util
 import os
-import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-
-
-def _load_dev():
-    loader = importlib.machinery.SourceFileLoader("dev", str(ROOT / "dev"))
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader("dev", loader)
-    )
-    loader.exec_module(module)
-    return module
+from support import load_dev
 
 
 @pytest.fixture(scope="session")
 def dev():
     """The functions of ./dev."""
-    return _load_dev()
+    return load_dev()
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,9 @@
 
 import polib
 import pytest
-from conftest import _load_dev
+from support import load_dev
 
-ADDONS = _load_dev().our_addons()[0]
+ADDONS = load_dev().our_addons()[0]
 
 
 def keys(catalogue):

@@ -4,9 +4,9 @@ import re
 import subprocess
 
 import pytest
-from conftest import _load_dev
+from support import load_dev
 
-ADDONS = _load_dev().our_addons()[0]
+ADDONS = load_dev().our_addons()[0]
 COMPLAINT = re.compile(r"^\S+ \S+ \d+ (WARNING|ERROR|CRITICAL) \S+ \S+: (.*)", re.M)
 # Said by Odoo itself whatever is installed.
 KNOWN = re.compile(r"Running as user 'root'")
