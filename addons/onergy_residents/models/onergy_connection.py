@@ -106,15 +106,20 @@ class OnergyConnection(models.Model):
         help="Who pays while the dwelling stands empty, when this is not the owner "
         "of the complex.",
     )
-    contract_ids = fields.One2many("onergy.contract", "connection_id")
-    contract_count = fields.Integer(compute="_compute_contract_count")
+    # Staff only: a past resident may still read his old connection, and the record
+    # rule that lets him do so leaves the contracts of his successors in the cache.
+    contract_ids = fields.One2many(
+        "onergy.contract", "connection_id", groups="base.group_user"
+    )
+    contract_count = fields.Integer(
+        compute="_compute_contract_count", groups="base.group_user"
+    )
     current_contract_id = fields.Many2one(
         "onergy.contract",
         compute="_compute_current_contract_id",
         search="_search_current_contract_id",
         groups="base.group_user",
     )
-    # Not for portal users: a past resident may still read his old connection.
     current_partner_id = fields.Many2one(
         related="current_contract_id.partner_id",
         string="Current payer",

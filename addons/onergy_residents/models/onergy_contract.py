@@ -221,6 +221,8 @@ class OnergyContract(models.Model):
                     .with_company(connection.company_id)
                     .next_by_code("onergy.contract")
                 )
+        # The database judges each row as it comes: the end of the old contract first.
+        self.flush_model(["active", "connection_id", "date_start", "date_end"])
         contracts = super().create(vals_list)
         contracts.partner_id._onergy_assign_debtor_number()
         return contracts

@@ -91,8 +91,7 @@ class ResPartner(models.Model):
             others = Domain("debtor_number", "=", partner.debtor_number) & Domain(
                 "id", "!=", partner.id
             )
-            if partner.company_id:
-                others &= Domain("company_id", "=", False)
+            others &= Domain("company_id", "=" if partner.company_id else "!=", False)
             # sudo: the number is taken whether or not this user may see by whom
             if self.sudo().with_context(active_test=False).search_count(others, limit=1):
                 raise ValidationError(

@@ -1,3 +1,5 @@
+from contextlib import contextmanager
+
 from odoo.tests import new_test_user
 
 
@@ -53,3 +55,10 @@ class OnergyCommon:
                 **kw,
             }
         )
+
+    @contextmanager
+    def assertRefused(self, error, pattern):
+        """Like ``assertRaisesRegex``, and what the block wrote is rolled back."""
+        with self.assertRaises(error) as caught:
+            yield
+        self.assertRegex(str(caught.exception), pattern)

@@ -1,0 +1,268 @@
+from odoo import Command
+from odoo.exceptions import AccessError
+from odoo.fields import Domain
+from odoo.tests import TransactionCase, new_test_user, tagged
+
+from .common import OnergyCommon
+
+READ, WRITE, CREATE, UNLINK = "read", "write", "create", "unlink"
+ALL = {READ, WRITE, CREATE, UNLINK}
+
+# What each role may do, per model: everything that is not here is refused.
+RIGHTS = {
+    "customer_service": {
+        "onergy.complex": {READ},
+        "onergy.connection": {READ, WRITE, CREATE},
+        "onergy.contract": {READ, WRITE, CREATE},
+        "onergy.advance": {READ, WRITE, CREATE},
+        "onergy.contract.gap": {READ},
+        "onergy.access.code": {READ},
+        "onergy.contract.end": ALL,
+        "res.partner": ALL,
+        "account.move": {READ},
+    },
+    "metering": {
+        "onergy.complex": {READ},
+        "onergy.connection": {READ},
+        "onergy.contract": {READ},
+        "res.partner": {READ},
+    },
+    "accountant": {
+        "onergy.complex": {READ},
+        "onergy.connection": {READ},
+        "onergy.contract": {READ},
+        "onergy.advance": {READ},
+        "onergy.contract.gap": {READ},
+        "onergy.access.code": {READ},
+        "res.partner": {READ},
+        "account.move": ALL,
+    },
+    "manager": {
+        "onergy.complex": ALL,
+        "onergy.connection": ALL,
+        "onergy.contract": ALL,
+        "onergy.advance": ALL,
+        "onergy.contract.gap": {READ},
+        "onergy.access.code": {READ},
+        "onergy.contract.end": ALL,
+        "onergy.access.invite": ALL,
+        "res.partner": ALL,
+        "account.move": ALL,
+    },
+    "portal": {
+        "onergy.connection": {READ},
+        "onergy.contract": {READ},
+        "onergy.advance": {READ},
+        "res.partner": {READ},
+        "account.move": {READ},
+    },
+    "public": {},
+}
+MODELS = sorted({model for rights in RIGHTS.values() for model in rights}) + [
+    "onergy.access.attempt",
+]
+# Odoo itself lets the public read some contacts of a website; not our business.
+NOT_FOR_PUBLIC = [model for model in MODELS if model.startswith("onergy.")]
+
+
+@tagged("post_install", "-at_install")
+class TestAccess(OnergyCommon, TransactionCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.contract.advance_ids = [
+            Command.create({"date_from": "2025-01-01", "amount": 90, "note": "Secret"})
+        ]
+        cls.contract_2.advance_ids = [
+            Command.create({"date_from": "2025-01-01", "amount": 80})
+        ]
+        cls.portal_user = cls.resident._onergy_get_or_create_portal_user()[cls.resident]
+        cls.users = {
+            **cls.staff,
+            "portal": cls.portal_user,
+            "public": cls.env.ref("base.public_user"),
+        }
+
+    def test_rights_of_each_role(self):
+        for role, rights in RIGHTS.items():
+            models = NOT_FOR_PUBLIC if role == "public" else MODELS
+            for model in models:
+                for operation in sorted(ALL):
+                    with self.subTest(role=role, model=model, operation=operation):
+                        self.assertEqual(
+                            self.env[model]
+                            .with_user(self.users[role])
+                            .has_access(operation),
+                            operation in rights.get(model, ()),
+                        )
+
+    def test_every_model_of_ours_has_a_known_set_of_rights(self):
+        """A new model of this part cannot slip past the table above."""
+        elsewhere = {"onergy.request", "onergy.request.stage", "onergy.email.change"}
+        ours = {
+            name
+            for name, model in self.env.registry.items()
+            if model._original_module == "onergy_residents" and not model._abstract
+        }
+        self.assertEqual(ours - set(MODELS) - elsewhere, set())
+
+    def test_accountant_writes_nothing_operational(self):
+        accountant = self.staff["accountant"]
+        for record, values in [
+            (self.contract, {"date_end": "2026-01-01"}),
+            (self.connection, {"ean": False}),
+            (self.complex, {"name": "Other"}),
+            (self.contract.advance_ids, {"amount": 1}),
+            (self.resident, {"email": "other@example.com"}),
+        ]:
+            with self.subTest(model=record._name), self.assertRaises(AccessError):
+                record.with_user(accountant).write(values)
+        self.assertEqual(self.contract.with_user(accountant).partner_id, self.resident)
+
+    def test_menus_of_each_role(self):
+        def visible(role):
+            menus = self.env["ir.ui.menu"].with_user(self.staff[role])
+            return set(menus._visible_menu_ids())
+
+        def menu(name):
+            return self.env.ref(f"onergy_residents.menu_onergy_{name}").id
+
+        everybody = {menu(n) for n in ("root", "resident", "contract", "connection")}
+        for role in self.staff:
+            self.assertLessEqual(everybody, visible(role), role)
+        money = {menu("advance"), menu("access_code"), menu("contract_gap")}
+        self.assertLessEqual(money, visible("customer_service"))
+        self.assertFalse(money & visible("metering"))
+        for role in ("customer_service", "metering", "accountant"):
+            self.assertNotIn(menu("configuration"), visible(role), role)
+        self.assertIn(menu("configuration"), visible("manager"))
+
+    def test_views_open_for_each_role(self):
+        for role in self.staff:
+            for model in ("onergy.complex", "onergy.connection", "onergy.contract"):
+                views = self.env[model].with_user(self.staff[role])
+                for view_type in ("form", "list", "kanban", "search"):
+                    with self.subTest(role=role, model=model, view=view_type):
+                        view = views.get_view(view_type=view_type)
+                        self.assertTrue(view["arch"])
+                fields = views.fields_get()
+                records = views.search([], limit=2)
+                self.assertTrue(records.read(list(fields)))
+
+    # ------------------------------------------------------------------ companies
+
+    def test_second_company_is_not_seen(self):
+        company = self.env["res.company"].create({"name": "Second supplier"})
+        elsewhere = self.env["onergy.complex"].create(
+            {"name": "Elsewhere", "code": "E", "company_id": company.id}
+        )
+        connection = self.connection.copy({"complex_id": elsewhere.id})
+        contract = self._create_contract(connection, self.resident, end="2025-12-31")
+        contract.advance_ids = [
+            Command.create({"date_from": "2025-01-01", "amount": 70})
+        ]
+        code = next(
+            iter(self.env["onergy.access.code"]._issue(self.resident, "letter"))
+        )
+        code.company_id = company
+        records = [elsewhere, connection, contract, contract.advance_ids, code]
+        for record in records:
+            for role in ("customer_service", "accountant", "manager"):
+                user = self.staff[role]
+                with self.subTest(model=record._name, role=role):
+                    model = self.env[record._name].with_user(user)
+                    self.assertFalse(model.search([("id", "=", record.id)]))
+                    with self.assertRaises(AccessError):
+                        record.with_user(user).read(["display_name"])
+        gaps = self.env["onergy.contract.gap"]
+        mine = Domain("connection_id", "=", connection.id)
+        self.assertTrue(gaps.search(mine))
+        self.assertFalse(gaps.with_user(self.staff["manager"]).search(mine))
+        insider = new_test_user(
+            self.env,
+            "insider",
+            groups="onergy_residents.group_manager",
+            company_id=company.id,
+            company_ids=[Command.set(company.ids)],
+        )
+        for record in records:
+            with self.subTest(model=record._name, role="insider"):
+                self.assertTrue(record.with_user(insider).read(["display_name"]))
+        with self.assertRaises(AccessError):
+            self.contract.with_user(insider).read(["name"])
+
+    # --------------------------------------------------------------------- portal
+
+    def _as_resident(self, model):
+        return self.env[model].with_user(self.portal_user)
+
+    def test_resident_sees_his_own_home_only(self):
+        for model, own in [
+            ("onergy.contract", self.contract),
+            ("onergy.connection", self.connection),
+            ("onergy.advance", self.contract.advance_ids),
+        ]:
+            with self.subTest(model=model):
+                self.assertEqual(self._as_resident(model).search([]), own)
+        for other in (
+            self.contract_2,
+            self.connection_2,
+            self.contract_2.advance_ids,
+            self.resident_2,
+        ):
+            with self.subTest(model=other._name), self.assertRaises(AccessError):
+                other.with_user(self.portal_user).read(["display_name"])
+
+    def test_resident_changes_nothing_by_himself(self):
+        for record in (self.contract, self.connection, self.contract.advance_ids):
+            record = record.with_user(self.portal_user)
+            with self.subTest(model=record._name), self.assertRaises(AccessError):
+                record.write({"write_date": False})
+            with self.subTest(model=record._name), self.assertRaises(AccessError):
+                record.unlink()
+
+    def test_resident_does_not_read_what_staff_noted(self):
+        self.contract.note = "Pays late"
+        for record, name in [
+            (self.contract, "note"),
+            (self.contract, "portal_state"),
+            (self.contract.advance_ids, "note"),
+            (self.contract.advance_ids, "approved_by_id"),
+            (self.connection, "contract_ids"),
+            (self.connection, "current_partner_id"),
+            (self.connection, "current_contract_id"),
+        ]:
+            with self.subTest(field=name), self.assertRaises(AccessError):
+                record.with_user(self.portal_user).read([name])
+
+    def test_resident_does_not_read_the_history_that_staff_keep(self):
+        self.contract.message_post(body="Internal", subtype_xmlid="mail.mt_note")
+        messages = self._as_resident("mail.message")
+        self.assertFalse(messages.search([("model", "=", "onergy.contract")]))
+
+    def test_past_resident_sees_his_contract_and_not_the_next_one(self):
+        self.contract.date_end = "2025-12-31"
+        next_contract = self._create_contract(
+            self.connection, self.resident_2, "2026-01-01"
+        )
+        self.env.flush_all()
+        self.env.invalidate_all()
+        mine = self._as_resident("onergy.contract").search([])
+        self.assertEqual(mine, self.contract)
+        connection = self._as_resident("onergy.connection").search([])
+        self.assertEqual(connection, self.connection)
+        # Odoo's own activity fields do not open for portal users at all.
+        readable = [f for f in connection.fields_get() if not f.startswith("activity")]
+        values = str(connection.read(readable))
+        self.assertNotIn("Second resident", values)
+        self.assertNotIn(next_contract.name, values)
+
+    def test_household_shares_what_the_debtor_sees(self):
+        company = self.env["res.partner"].create(
+            {"name": "Landlord", "is_company": True}
+        )
+        self.resident.parent_id = company
+        contract = self._create_contract(
+            self.connection, company, "2024-01-01", "2024-12-31"
+        )
+        self.assertIn(contract, self._as_resident("onergy.contract").search([]))
