@@ -25,6 +25,9 @@
         "views/onergy_reading_profile_views.xml",
         "views/onergy_reading_views.xml",
         "views/onergy_meter_views.xml",
+        "views/onergy_connection_views.xml",
+        "views/onergy_contract_views.xml",
+        "views/res_partner_views.xml",
         "views/res_config_settings_views.xml",
         "views/reading_preview.xml",
         "views/portal_templates.xml",
@@ -36,4 +39,5 @@
             "onergy_metering/static/src/interactions/heating_charts.js",
         ],
     },
+    "demo": ["demo/demo.xml"],
 }

@@ -47,7 +47,7 @@ class HeatingPortal(OnergyPortal):
             {
                 "type": kind,
                 "unit": unit,
-                "labels": [row["label"] for row in rows],
+                "labels": [row["short"] for row in rows],
                 "label": label,
                 "values": [row["value"] for row in rows],
                 "labelBefore": label_before,

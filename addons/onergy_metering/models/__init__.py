@@ -17,3 +17,4 @@ from . import onergy_contract
 from . import res_company
 from . import res_config_settings
 from . import res_partner
+from . import onergy_demo

@@ -289,6 +289,9 @@ class OnergyContract(models.Model):
         factor = KWH_PER_GJ if unit == "kWh" else 1.0
         return {
             "label": format_date(self.env, day, date_format=date_format),
+            "short": format_date(
+                self.env, day, date_format=date_format.replace("MMMM", "MMM")
+            ),
             "value": None if quantity is None else round(quantity * factor, 4),
             "before": None if before is None else round(before * factor, 4),
             "text": self._format_use(quantity, unit),

@@ -5,3 +5,4 @@ from . import test_consumption
 from . import test_import
 from . import test_access
 from . import test_portal
+from . import test_demo

@@ -79,7 +79,14 @@ export class HeatingChart extends Interaction {
             animation: reduced ? false : undefined,
             interaction: { mode: "index", intersect: false },
             plugins: {
-                legend: { position: "bottom" },
+                legend: {
+                    position: "bottom",
+                    labels: {
+                        font: { size: 15 },
+                        usePointStyle: this.data.type === "line",
+                        pointStyle: "line",
+                    },
+                },
                 tooltip: {
                     callbacks: {
                         label: ({ dataset, parsed, dataIndex, datasetIndex }) => {
@@ -93,8 +100,12 @@ export class HeatingChart extends Interaction {
                 },
             },
             scales: {
-                x: { grid: { display: false }, ticks: { maxTicksLimit: 12 } },
-                y: { beginAtZero: true, title: { display: true, text: unit } },
+                x: { grid: { display: false }, ticks: { maxTicksLimit: 12, maxRotation: 0, font: { size: 13 } } },
+                y: {
+                    beginAtZero: true,
+                    title: { display: true, text: unit },
+                    ticks: { callback: (value) => format.format(value), font: { size: 13 } },
+                },
             },
         };
     }
