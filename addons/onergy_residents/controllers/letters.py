@@ -3,7 +3,15 @@ from odoo.http import Controller, content_disposition, request, route
 
 
 class OnergyLetters(Controller):
-    @route("/onergy/letters/<int:wizard_id>", type="http", auth="user", methods=["GET"])
+    @route(
+        "/onergy/letters/<int:wizard_id>",
+        type="http",
+        auth="user",
+        methods=["GET"],
+        website=True,
+        multilang=False,
+        sitemap=False,
+    )
     def access_letters(self, wizard_id):
         """Download the letters that the invitation wizard has prepared.
 

@@ -195,9 +195,9 @@ class OnergyAccessCode(models.Model):
             .send_mail_batch(codes.ids)
         )
         mails.send()
-        failed_mails = mails.exists()
-        failed = codes.browse(failed_mails.mapped("res_id"))
-        failed_mails.unlink()
+        left = mails.exists()
+        failed = codes.browse(left.filtered(lambda m: m.state != "sent").mapped("res_id"))
+        left.unlink()
         failed._revoke()
         return failed.partner_id
 
