@@ -1,5 +1,6 @@
 """A demo supplier served over HTTP, a mail server that keeps what it gets, Chromium."""
 
+import ast
 import contextlib
 import email
 import email.policy
@@ -19,6 +20,7 @@ VIEWPORTS = {"1280": (1280, 900), "390": (390, 844)}
 class Mailbox:
     """Messages that Odoo really sent over SMTP."""
 
+    port: int = 0
     messages: list = field(default_factory=list)
 
     async def handle_DATA(self, _server, _session, envelope):
@@ -41,12 +43,11 @@ class Mailbox:
 
 
 @pytest.fixture(scope="session")
-def mailbox():
+def mailbox(dev):
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=0)
-    # Port 0 lets the system choose; the controller only learns it once it listens.
+    box.port = dev.free_port()
+    controller = Controller(box, hostname="127.0.0.1", port=box.port)
     controller.start()
-    box.port = controller.server.sockets[0].getsockname()[1]
     yield box
     controller.stop()
 
@@ -56,21 +57,27 @@ class Site:
     """One Odoo that serves a database, and the way to look inside it."""
 
     address: str
-    database: str
-    dev: object
-    postgres: object
+    shell: object
     logins: dict
 
     def python(self, code):
         """Run code in Odoo's shell on the served database; returns what it prints."""
-        return self.dev.odoo_shell(self.postgres, self.database, code, log="e2e-shell")
+        return self.shell.run(code)
 
-    def value(self, code):
-        printed = self.python(f"print('VALUE', {code}, sep='|')")
-        return re.search(r"VALUE\|(.*)", printed)[1].strip()
+    def values(self, *expressions, given=""):
+        """Evaluate expressions, after the statements ``given``; returns texts."""
+        listed = ", ".join(expressions)
+        printed = self.python(f"{given}\nprint('VALUES', {listed}, sep='|')")
+        return re.search(r"VALUES\|(.*)", printed)[1].strip().split("|")
+
+    def value(self, expression, given=""):
+        return self.values(expression, given=given)[0]
 
     def run_cron(self, xmlid):
         self.python(f"env.ref('{xmlid}').method_direct_trigger()")
+
+    def send_mail(self):
+        self.run_cron("mail.ir_cron_mail_scheduler_action")
 
 
 @pytest.fixture(scope="session")
@@ -85,35 +92,34 @@ def site(dev, postgres, mailbox):
         database = stack.enter_context(
             dev.temporary_database(postgres, template, "e2e")
         )
-        logins = {
-            role: (login, password)
-            for role, login, password in dev.demo_logins(postgres, database)
-        }
         (dev.LOGS / "e2e-server.log").unlink(missing_ok=True)
         port = dev.free_port()
         address = f"http://127.0.0.1:{port}"
-        dev.odoo_shell(
-            postgres,
-            database,
+        shell = stack.enter_context(dev.OdooShell(postgres, database, "e2e-shell"))
+        site = Site(address, shell, {})
+        site.python(
             "set_param = env['ir.config_parameter'].set_param\n"
             f"set_param('web.base.url', {address!r})\n"
-            "set_param('web.base.url.freeze', 'True')",
-            log="e2e-shell",
+            "set_param('web.base.url.freeze', 'True')\n"
+            # The shell sends the mail that the tests ask it to send.
+            "env['ir.mail_server'].create({'name': 'caught', 'smtp_host': '127.0.0.1', "
+            f"'smtp_port': {mailbox.port}, 'from_filter': ''}})"
         )
+        printed = site.python("print(env['onergy.demo'].logins())")
+        site.logins = {
+            role: (login, password)
+            for role, login, password in ast.literal_eval(printed)
+        }
         stack.enter_context(
             dev.odoo_server(
                 postgres,
                 database,
                 port=port,
                 log="e2e-server",
-                extra=[
-                    *("--smtp", "127.0.0.1", "--smtp-port", str(mailbox.port)),
-                    *("--email-from", "klantenservice@onergy.example"),
-                    "--max-cron-threads=0",
-                ],
+                extra=["--max-cron-threads=0"],
             )
         )
-        yield Site(address, database, dev, postgres, logins)
+        yield site
 
 
 @pytest.fixture(scope="session")
@@ -140,6 +146,7 @@ class Visitor:
         self.context = chromium.new_context(
             viewport=viewport, locale="nl-NL", timezone_id="Europe/Amsterdam"
         )
+        self.context.set_default_timeout(15000)
         self.page = self.context.new_page()
         self.errors = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
