@@ -141,6 +141,15 @@ class OnergyComplex(models.Model):
                     )
                 )
 
+    @api.model
+    def get_import_templates(self):
+        return [
+            {
+                "label": self.env._("Import template for complexes"),
+                "template": "/onergy_residents/static/import/complexes.xlsx",
+            }
+        ]
+
     def action_open_connections(self):
         return {
             "type": "ir.actions.act_window",

@@ -252,6 +252,15 @@ class OnergyConnection(models.Model):
                 vals[name] = re.sub(r"[\s.-]", "", vals[name])
         return vals
 
+    @api.model
+    def get_import_templates(self):
+        return [
+            {
+                "label": self.env._("Import template for connections"),
+                "template": "/onergy_residents/static/import/connections.xlsx",
+            }
+        ]
+
     def action_open_contracts(self):
         return {
             "type": "ir.actions.act_window",

@@ -227,6 +227,15 @@ class OnergyContract(models.Model):
         contracts.partner_id._onergy_assign_debtor_number()
         return contracts
 
+    @api.model
+    def get_import_templates(self):
+        return [
+            {
+                "label": self.env._("Import template for contracts"),
+                "template": "/onergy_residents/static/import/contracts.xlsx",
+            }
+        ]
+
     def action_open_invoices(self):
         action = self.env["ir.actions.actions"]._for_xml_id(
             "account.action_move_out_invoice_type"

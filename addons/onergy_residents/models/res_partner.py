@@ -166,6 +166,16 @@ class ResPartner(models.Model):
             return domain
         return Domain(domain) | Domain("debtor_number", operator, value)
 
+    @api.model
+    def get_import_templates(self):
+        return [
+            {
+                "label": self.env._("Import template for residents"),
+                "template": "/onergy_residents/static/import/residents.xlsx",
+            },
+            *super().get_import_templates(),
+        ]
+
     def action_onergy_contracts(self):
         return {
             "type": "ir.actions.act_window",

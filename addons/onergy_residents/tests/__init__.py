@@ -3,6 +3,7 @@ from . import test_access_code
 from . import test_connection
 from . import test_contract
 from . import test_demo
+from . import test_import
 from . import test_letters
 from . import test_portal_access
 from . import test_portal_account
