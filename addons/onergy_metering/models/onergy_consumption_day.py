@@ -32,7 +32,7 @@ class OnergyConsumptionDay(models.Model):
     register = fields.Selection(REGISTERS, required=True, readonly=True)
     day = fields.Date(required=True, readonly=True)
     quantity = fields.Float(
-        "Use (GJ or m³)", digits=(16, 6), required=True, readonly=True
+        "Use (GJ or m³)", digits=(16, 3), required=True, readonly=True
     )
     quality = fields.Selection(QUALITIES, required=True, readonly=True)
 

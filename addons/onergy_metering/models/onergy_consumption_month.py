@@ -27,7 +27,7 @@ class OnergyConsumptionMonth(models.Model):
         required=True, readonly=True, help="The first day of the month."
     )
     quantity = fields.Float(
-        "Use (GJ or m³)", digits=(16, 6), required=True, readonly=True
+        "Use (GJ or m³)", digits=(16, 3), required=True, readonly=True
     )
     days = fields.Integer("Days with data", required=True, readonly=True)
     estimated_days = fields.Integer(required=True, readonly=True)

@@ -48,6 +48,12 @@ class OnergyMeter(models.Model):
         "the meter number.",
     )
     dev_eui = fields.Char("DevEUI", index="btree_not_null", help="LoRaWAN address.")
+    mbus_key = fields.Char(
+        "M-Bus key",
+        groups="base.group_system",
+        copy=False,
+        help="AES-128 key of the meter's telegrams, 32 hexadecimal digits.",
+    )
     medium = fields.Selection(
         [
             ("heat", "Heat"),
@@ -123,6 +129,11 @@ class OnergyMeter(models.Model):
     )
     _capacity_positive = models.Constraint(
         "CHECK (register_capacity >= 0)", "A register cannot hold less than zero."
+    )
+
+    _mbus_key_format = models.Constraint(
+        "CHECK (mbus_key ~ '^[0-9A-Fa-f]{32}$')",
+        "The key of a meter has 32 hexadecimal digits.",
     )
 
     # -- compute ---------------------------------------------------------------

@@ -2,12 +2,13 @@ import io
 import json
 from datetime import UTC, datetime
 from fnmatch import fnmatch
+from functools import lru_cache
 from itertools import islice
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from ..parsers import ROW_FIELDS, FileError, Profile, read_rows
+from ..parsers import ROW_FIELDS, FileError, Profile, read_rows, sniff
 from ..parsers.moments import DST_RULES
 
 #: how the fields of this model are written for the parser
@@ -300,7 +301,26 @@ class OnergyReadingProfile(models.Model):
 
     def _get_key_of(self, company):
         """Function from (maker, number) to an AES key, for encrypted telegrams."""
-        return None
+
+        def key_of(_maker, number):
+            # sudo: the key decrypts here and goes nowhere else.
+            meter = (
+                self.env["onergy.meter"]
+                .sudo()
+                .search(
+                    [
+                        ("company_id", "=", company.id),
+                        ("mbus_key", "!=", False),
+                        "|",
+                        ("mbus_id", "=", number),
+                        ("serial", "=", number),
+                    ],
+                    limit=1,
+                )
+            )
+            return bytes.fromhex(meter.mbus_key) if meter else None
+
+        return lru_cache(maxsize=None)(key_of)
 
     # -- sample ------------------------------------------------------------------
 
@@ -434,7 +454,10 @@ class OnergyReadingProfile(models.Model):
         the rows are then listed with what is wrong with them.
         """
         best, best_score = self.browse(), 0
+        containers = sniff(stream)
         for profile in self._get_candidates(filename, company):
+            if profile.container not in containers:
+                continue
             stream.seek(0)
             try:
                 rows = list(

@@ -77,6 +77,38 @@ def _only_member(stream):
         raise FileError("bad_compression", str(error)) from None
 
 
+def sniff(stream):
+    """The containers that the first bytes of a file allow.
+
+    Cheap enough to ask before every profile is tried. ``stream`` is left at its
+    beginning.
+    """
+    stream.seek(0)
+    head = stream.read(4096)
+    stream.seek(0)
+    if head.startswith(b"PK\x03\x04") and b"[Content_Types].xml" in head:
+        return {"xlsx"}
+    try:
+        head = decompressed(stream, "csv").peek(4096)[:4096]
+    except FileError:
+        return set()
+    finally:
+        stream.seek(0)
+    for mark, encoding in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if head.startswith(mark):
+            head = head.decode(encoding, "replace").lstrip("\ufeff").encode()
+    start = head.lstrip()[:1]
+    if start == b"<":
+        return {"xml"}
+    if start in (b"{", b"["):
+        return {"json", "jsonl"}
+    return {"csv", "hex"}
+
+
 def text_of(stream, encoding):
     """A text stream over ``stream``; a byte order mark wins over ``encoding``.
 

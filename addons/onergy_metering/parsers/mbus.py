@@ -9,7 +9,7 @@ clause 6; VIF tables 10-14), EN 13757-4 (link layer), OMS specification volume 2
 import re
 import struct
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from cryptography.hazmat.primitives import cmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -31,17 +31,6 @@ class TelegramError(Exception):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
-
-
-def exact(text):
-    """A finite decimal of ``text``; :class:`TelegramError` when it is none."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite():
-        raise TelegramError("bad_number", str(text))
-    return value
 
 
 @dataclass(frozen=True)
@@ -299,16 +288,21 @@ def _finish(head, payload, key_of):
 def _looks_plain(payload):
     """Gateways that decrypt may leave the mode in the header.
 
-    An encrypted payload begins with two filler bytes once decrypted; one that has
-    them now, or that is a complete chain of known records, is plain already.
+    An encrypted payload begins with two filler bytes once decrypted: one that has
+    them now is plain. So is one that is a whole chain of known records with a valid
+    total among them; cipher text is that once in many millions.
     """
     if payload.startswith(_FILLER):
         return True
     try:
         records = list(read_records(payload))
-    except (TelegramError, IndexError, struct.error):
+    except TelegramError:
         return False
-    return bool(records) and all(record.quantity for record in records[:2])
+    return (
+        len(records) > 3
+        and all(record.quantity and record.value is not None for record in records)
+        and any(r.quantity == "energy" and r.is_billing for r in records)
+    )
 
 
 def _decrypt(head, mode, payload, key_of):

@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 
 from . import mbus
 from .containers import RECORDS, decompressed
@@ -182,8 +183,8 @@ class _Reader:
             row[2] = self._register(self.get_register(record))
             row[3] = self._moment(record, (row[1], row[2]))
             row[6] = self._status(self.get_status(record))
-            row[5] = self._unit(self.get_unit(record))
-            row[4] = self._value(self.get_value(record))
+            row[5], factor = self._unit(self.get_unit(record))
+            row[4] = self._value(self.get_value(record), factor)
         except SkipRow:
             return
         except RowError as error:
@@ -199,8 +200,8 @@ class _Reader:
                 text = get_value(record)
                 if text.strip() in self.missing:
                     continue
-                row[5] = self._unit(get_unit(record))
-                row[4] = self._value(text, reference)
+                row[5], factor = self._unit(get_unit(record))
+                row[4] = self._value(text, factor, reference)
             except RowError as error:
                 _spoil(row, error)
             yield tuple(row)
@@ -246,10 +247,10 @@ class _Reader:
             try:
                 row[2] = self._register(register)
                 row[3] = self._moment(record, (key, row[2]))
-                row[5] = self._unit(unit)
+                row[5], factor = self._unit(unit)
                 if position >= len(record):
                     raise RowError("missing_column", column)
-                row[4] = self._value(record[position], column)
+                row[4] = self._value(record[position], factor, column)
             except SkipRow:
                 continue
             except RowError as error:
@@ -332,34 +333,47 @@ class _Reader:
             return self.received
         return self.read_moment(self.get_moment(record), self.profile.moment_ref, key)
 
-    def _value(self, text, column=""):
+    def _value(self, text, factor="", column=""):
         column = column or self.profile.value_ref
         if text.strip() in self.missing:
             if self.profile.missing_policy == "skip":
                 raise SkipRow
             raise RowError("missing_value", column, text)
         value = checked(self.read_number, text, column)
-        if self.profile.multiplier:
-            return f"{mbus.exact(value) * mbus.exact(self.profile.multiplier):f}"
+        factor = factor or self.profile.multiplier
+        if factor:
+            return f"{Decimal(value) * self._factor(factor):f}"
         return value
 
+    def _factor(self, text):
+        try:
+            factor = Decimal(text)
+        except InvalidOperation:
+            factor = Decimal("NaN")
+        if not factor.is_finite() or not factor:
+            raise FileError("bad_profile", f"multiplier {text!r}")
+        return factor
+
     def _unit(self, text):
-        unit = self.units.get(text)
-        if unit is None:
+        """Unit and factor of the text of a unit; ``10 kWh`` in the map is both."""
+        known = self.units.get(text)
+        if known is None:
             name = text.strip()
-            unit = normalise(self.profile.unit_map.get(name, name))
+            name_or_unit = self.profile.unit_map.get(name, name)
+            factor, _space, mapped = name_or_unit.rpartition(" ")
+            unit = normalise(mapped)
             if not unit:
                 reason = "unknown_unit" if name else "missing_unit"
                 raise RowError(reason, self.profile.unit_ref, text)
-            self.units[text] = unit
-        return unit
+            known = self.units[text] = (unit, factor.strip())
+        return known
 
     def _status(self, text):
         profile = self.profile
         text = text.strip()
         if not text or not (profile.status_map or profile.status_masks):
             return self.status_map.get("", profile.status_default)
-        status = self.status_map.get(text.casefold())
+        status = self.status_map.get(text.casefold(), self.status_map.get("*"))
         if status is not None:
             return status
         if profile.status_masks:

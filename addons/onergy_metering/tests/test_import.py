@@ -112,7 +112,7 @@ class TestImport(MeteringCase):
 
     def test_profiles_pass_their_own_sample(self):
         profiles = self.env["onergy.reading.profile"].search([("code", "!=", False)])
-        self.assertGreaterEqual(len(profiles), 2)
+        self.assertGreaterEqual(len(profiles), 12)
         for profile in profiles:
             with self.subTest(profile.code):
                 self.assertFalse(profile._check_sample())

@@ -45,7 +45,7 @@ class TestHeatingPage(MeteringCase, HttpCase):
         self._load(*rows)
 
     def _get_page(self, user, url="/my/heating", status=200):
-        self.authenticate(user.login, user.login)
+        self.authenticate(user.login, f"{user.login}-secret")
         response = self.url_open(url)
         self.assertEqual(response.status_code, status)
         return response.text
