@@ -28,6 +28,7 @@ from .errors import (
 )
 from .ratelimit import NoLimit, SpacedLimiter
 from .results import Attribution, BulkResult, UploadSlot
+from .status import PHASE_FIELDS, STATUSES, derive_status
 from .values import (
     file_checksum,
     format_money,
@@ -43,6 +44,7 @@ __all__ = [
     "ClientCredentialsTokens",
     "MemoryTokenStore",
     "NoLimit",
+    "PHASE_FIELDS",
     "PaytAuthError",
     "PaytClient",
     "PaytConnectionError",
@@ -57,10 +59,12 @@ __all__ = [
     "PaytValidationError",
     "RefreshTokens",
     "SpacedLimiter",
+    "STATUSES",
     "StaticToken",
     "TokenState",
     "UploadSlot",
     "authorize_url",
+    "derive_status",
     "exchange_code",
     "file_checksum",
     "format_money",

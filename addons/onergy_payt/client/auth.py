@@ -30,7 +30,7 @@ from .errors import (
 
 # Renew a little early: clocks differ, and a batch takes a while.
 EXPIRY_MARGIN = 120
-TOKEN_TIMEOUT = (5, 30)
+TOKEN_TIMEOUT = 30
 
 
 @dataclass

@@ -1,0 +1,124 @@
+from odoo import api, fields, models
+
+SENT_TYPES = ("out_invoice", "out_refund")
+
+
+class AccountMove(models.Model):
+    _inherit = "account.move"
+
+    payt_invoice_ids = fields.One2many("payt.invoice", "move_id")
+    payt_invoice_id = fields.Many2one(
+        "payt.invoice",
+        "At Payt",
+        compute="_compute_payt_invoice_id",
+        search="_search_payt_invoice_id",
+    )
+    payt_status = fields.Selection(
+        related="payt_invoice_id.status", string="Payt status"
+    )
+    payt_status_label = fields.Char(related="payt_invoice_id.status_label")
+
+    @api.depends("payt_invoice_ids")
+    def _compute_payt_invoice_id(self):
+        for move in self:
+            move.payt_invoice_id = move.payt_invoice_ids[:1]
+
+    def _search_payt_invoice_id(self, operator, value):
+        return [("payt_invoice_ids", operator, value)]
+
+    def _post(self, soft=True):
+        posted = super()._post(soft)
+        posted._payt_queue()
+        return posted
+
+    def button_draft(self):
+        result = super().button_draft()
+        self._payt_stop()
+        return result
+
+    def button_cancel(self):
+        result = super().button_cancel()
+        self._payt_stop()
+        return result
+
+    def _payt_is_sent(self, connection):
+        """Whether this invoice belongs at Payt."""
+        self.ensure_one()
+        return (
+            self.move_type in SENT_TYPES
+            and self.state == "posted"
+            and connection.start_date
+            and self.invoice_date >= connection.start_date
+            and self.name != "/"
+        )
+
+    def _payt_queue(self):
+        """Note, in this transaction, that these invoices have to go to Payt.
+
+        Nothing is sent here: a slow or dead Payt never delays the books.
+        """
+        moves = self.filtered(lambda move: move.move_type in SENT_TYPES)
+        connections = moves and self.env["payt.connection"]._by_company(
+            moves.company_id
+        )
+        for company, connection in (connections or {}).items():
+            chosen = moves.filtered(
+                lambda move, company=company, connection=connection: (
+                    move.company_id == company and move._payt_is_sent(connection)
+                )
+            )
+            chosen._payt_queue_at(connection)
+
+    def _payt_queue_at(self, connection):
+        # sudo: whoever posts an invoice need not know Payt's records
+        moves = self.sudo()
+        known = moves.payt_invoice_ids
+        new = moves - known.move_id
+        debtors = self.env["payt.debtor"]._for_partners(
+            connection, new.commercial_partner_id
+        )
+        created = (
+            self.env["payt.invoice"]
+            .sudo()
+            .create(
+                [
+                    {
+                        "connection_id": connection.id,
+                        "move_id": move.id,
+                        "debtor_id": debtors[move.commercial_partner_id].id,
+                    }
+                    for move in new
+                ]
+            )
+        )
+        resumed = known.filtered("is_disputed")
+        resumed.is_disputed = False
+        operations = self.env["payt.operation"]
+        operations._enqueue("invoice", known | created)
+        operations._enqueue("block", resumed)
+
+    def _payt_stop(self):
+        """An invoice was taken back: Payt cannot delete it, but it can keep quiet."""
+        # sudo: as above
+        invoices = self.sudo().payt_invoice_ids
+        never_sent = invoices.filtered(lambda i: not i.sent_date and not i.payt_id)
+        self.env["payt.operation"]._cancel_pending(never_sent)
+        sent = (invoices - never_sent).filtered(lambda i: not i.is_disputed)
+        sent.is_disputed = True
+        self.env["payt.operation"]._enqueue("block", sent)
+
+    def _payt_queue_open_amount(self):
+        """Note that the open amount of these invoices has changed."""
+        # sudo: as above
+        invoices = self.sudo().payt_invoice_ids
+        self.env["payt.operation"]._enqueue("open_amount", invoices)
+
+    def action_open_payt_invoice(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("At Payt"),
+            "res_model": "payt.invoice",
+            "res_id": self.payt_invoice_id.id,
+            "view_mode": "form",
+        }

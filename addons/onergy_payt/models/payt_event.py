@@ -1,0 +1,164 @@
+import hashlib
+import hmac
+import json
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from ..client import text_id
+from .payt_pull import RESOURCES as LISTS
+
+KEEP_DAYS = 90
+BATCH = 500
+# What an event tells us to read again, by the start of its name.
+RESOURCES = (
+    ("invoice_new_comment", ("messages",)),
+    ("debtor_new_comment", ("messages",)),
+    ("case_new_comment", ("messages",)),
+    ("invoice_", ("invoices", "psp_transactions", "payments")),
+    ("bundled_reminder_", ("invoices",)),
+    ("psp_transaction_", ("invoices", "psp_transactions", "payments")),
+    ("payment_plan_", ("payment_plans", "invoices")),
+    ("case_", ("invoices", "credit_cases")),
+    ("debtor_", ("debtors",)),
+    ("email_", ("debtors",)),
+)
+
+
+class PaytEvent(models.Model):
+    """A webhook as it came in. It is only a hint: what counts is read again."""
+
+    _name = "payt.event"
+    _description = "Webhook of Payt"
+    _order = "id desc"
+
+    connection_id = fields.Many2one(
+        "payt.connection", required=True, index=True, ondelete="cascade", readonly=True
+    )
+    company_id = fields.Many2one(
+        related="connection_id.company_id", store=True, index=True
+    )
+    uid = fields.Char("Event ID", required=True, readonly=True)
+    name = fields.Char("Event", readonly=True, index=True)
+    body = fields.Text("As received", readonly=True, groups="base.group_system")
+    resource_type = fields.Char(readonly=True)
+    resource_payt_id = fields.Char("Payt ID", readonly=True)
+    state = fields.Selection(
+        [
+            ("pending", "Received"),
+            ("done", "Done"),
+            ("ignored", "Nothing to do"),
+        ],
+        default="pending",
+        required=True,
+        readonly=True,
+        index=True,
+    )
+    done_date = fields.Datetime(readonly=True)
+
+    _event_uniq = models.UniqueIndex("(connection_id, uid)")
+
+    @api.model
+    def _is_signed(self, connection, raw, signature):
+        """Whether the signature over the raw body is right.
+
+        Payt may use the old secret for a while after a change. Without any secret
+        nothing is accepted.
+        """
+        given = (signature or "").strip().lower().encode()
+        right = False
+        for secret in (connection.webhook_secret, connection.webhook_secret_previous):
+            if secret:
+                expected = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+                right |= hmac.compare_digest(expected.encode(), given)
+        return right
+
+    @api.model
+    def _receive(self, connection, raw):
+        """Store a webhook, once, and have it handled soon.
+
+        :param raw: the body as bytes; its signature has been checked
+        :raises ValueError: the body is not what Payt sends
+        """
+        payload = json.loads(raw)
+        event = payload["event"]
+        context = event.get("context") or {}
+        if not isinstance(context, dict):
+            raise ValueError("context")
+        uid = text_id(event.get("id") or event.get("event_id"))
+        # Payt's delivery header differs per attempt: it cannot tell doubles apart.
+        uid = uid or hashlib.sha256(raw).hexdigest()
+        name = str(event["event_name"])[:100]
+        inserted = self.env.execute_query(
+            SQL(
+                """
+                INSERT INTO payt_event (
+                    connection_id, company_id, uid, name, body, resource_type,
+                    resource_payt_id, state, create_date, write_date)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s,
+                        now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC')
+                ON CONFLICT (connection_id, uid) DO NOTHING
+                RETURNING id
+                """,
+                connection.id,
+                connection.company_id.id,
+                uid,
+                name,
+                raw.decode(),
+                str(context.get("resource_type") or "")[:50],
+                text_id(context.get("id")),
+                "pending" if self._resources_of(name) else "ignored",
+            )
+        )
+        self.invalidate_model()
+        connection.last_webhook = fields.Datetime.now()
+        if inserted:
+            self.env.ref("onergy_payt.ir_cron_payt_event")._trigger()
+        return bool(inserted)
+
+    @api.model
+    def _resources_of(self, name):
+        for start, resources in RESOURCES:
+            if name.startswith(start):
+                return resources
+        return ()
+
+    @api.model
+    def _cron_handle(self):
+        """Read again what the waiting webhooks are about, each list once."""
+        cron = self.env["ir.cron"]
+        for connection in self.env["payt.connection"].search([]):
+            if not connection.is_live:
+                continue
+            waiting = self.search(
+                [("connection_id", "=", connection.id), ("state", "=", "pending")],
+                order="id",
+                limit=BATCH,
+            ).try_lock_for_update()
+            if waiting:
+                self._handle(connection, waiting)
+                cron._commit_progress(len(waiting))
+
+    @api.model
+    def _handle(self, connection, waiting):
+        wanted = {
+            resource
+            for name in waiting.mapped("name")
+            for resource in self._resources_of(name)
+        }
+        pull = self.env["payt.pull"]
+        client = connection._get_client()
+        ordered = [name for name in LISTS if name in wanted]
+        for resource in ordered:
+            if not pull._pull_safely(connection, client, resource):
+                # They stay pending; the next run tries again.
+                return
+        pull._book(connection)
+        waiting.write({"state": "done", "done_date": fields.Datetime.now()})
+
+    @api.autovacuum
+    def _gc_old(self):
+        margin = fields.Datetime.subtract(fields.Datetime.now(), days=KEEP_DAYS)
+        self.search(
+            [("state", "!=", "pending"), ("create_date", "<", margin)], limit=10000
+        ).unlink()

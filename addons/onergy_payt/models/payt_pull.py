@@ -1,0 +1,540 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+from ..client import (
+    PaytError,
+    PaytPermissionError,
+    derive_status,
+    parse_money,
+    parse_utc,
+    text_id,
+)
+
+# Clocks differ and Payt may show a change late: read a little twice.
+OVERLAP = timedelta(minutes=5)
+DELETED_EVERY = timedelta(hours=1)
+# Payt remembers deletions for 90 days.
+DELETED_DAYS = 89
+CHUNK = 100
+
+INVOICE_FIELDS = [
+    "id",
+    "administration_id",
+    "debtor_id",
+    "debtor_number",
+    "invoice_number",
+    "invoice_identifier",
+    "invoice_date",
+    "due_date",
+    "currency_code",
+    "payment_method",
+    "total_amount",
+    "open_amount",
+    "book_total_amount",
+    "book_open_amount",
+    "administration_costs_total",
+    "administration_costs_open",
+    "payment_date",
+    "active_credit_case_id",
+    "active_payment_plan_id",
+    "paused_at",
+    "paused_by_user",
+    "sent_at",
+    "pre_reminder_at",
+    "first_reminder_at",
+    "reminder_1_at",
+    "reminder_2_at",
+    "reminder_3_at",
+    "reminder_4_at",
+    "latest_reminder_at",
+    "final_reminder_at",
+    "collectable_at",
+    "debt_collection_at",
+    "pre_summons_at",
+    "first_summons_at",
+    "summons_1_at",
+    "summons_2_at",
+    "summons_3_at",
+    "summons_4_at",
+    "latest_summons_at",
+    "notice_of_default_at",
+    "pre_judicial_at",
+    "bailiff_at",
+    "public_url",
+    "deeplink_url",
+    "updated_at",
+]
+DEBTOR_FIELDS = [
+    "id",
+    "administration_id",
+    "debtor_number",
+    "debtor_identifier",
+    "name",
+    "postal_address",
+    "debtor_provided_email_address",
+    "public_url",
+    "deeplink_url",
+    "book_open_amount",
+    "payment_behaviour",
+    "paused_at",
+    "updated_at",
+]
+TRANSACTION_FIELDS = [
+    "id",
+    "administration_id",
+    "debtor_id",
+    "invoice_ids",
+    "amount",
+    "book_amount",
+    "currency_code",
+    "payment_method",
+    "status",
+    "paid_at",
+    "reversal_code",
+    "bank_account_name",
+    "bank_account_number",
+    "updated_at",
+]
+PAYMENT_FIELDS = [
+    "id",
+    "administration_id",
+    "invoice_id",
+    "total_amount",
+    "total_book_amount",
+    "payment_date",
+    "cost_type",
+    "transaction_type",
+    "reversal_code",
+    "payment_method",
+    "updated_at",
+    {"psp_transaction": TRANSACTION_FIELDS},
+]
+MESSAGE_FIELDS = [
+    "id",
+    "administration_id",
+    "sender_type",
+    "subject",
+    "content",
+    "invoice_id",
+    "debtor_id",
+    "credit_case_id",
+    "sent_at",
+    "received_at",
+    "read_at",
+    "updated_at",
+]
+CASE_FIELDS = [
+    "id",
+    "administration_id",
+    "debtor_id",
+    "case_number",
+    "credit_case_number",
+    "currency_code",
+    "total_amount",
+    "open_amount",
+    "interest_costs",
+    "debt_collection_costs",
+    "public_url",
+    "deeplink_url",
+    "started_at",
+    "updated_at",
+]
+PLAN_FIELDS = [
+    "id",
+    "administration_id",
+    "debtor_id",
+    "payment_terms",
+    "active",
+    "auto_activated",
+    "reason",
+    "proposed_at",
+    "approved_at",
+    "rejected_at",
+    "deactivated_at",
+    "public_url",
+    "created_at",
+    "updated_at",
+]
+RESOURCES = {
+    "debtors": DEBTOR_FIELDS,
+    "invoices": INVOICE_FIELDS,
+    "psp_transactions": TRANSACTION_FIELDS,
+    "payments": PAYMENT_FIELDS,
+    "credit_cases": CASE_FIELDS,
+    "payment_plans": PLAN_FIELDS,
+    "messages": MESSAGE_FIELDS,
+    "notes": None,
+}
+DELETED = ("invoices", "payments", "credit_cases", "payment_plans")
+
+
+class PaytPull(models.AbstractModel):
+    """Reads what changed at Payt and writes it down here.
+
+    Each ``_apply_<resource>(connection, rows)`` may see the same row twice and rows in
+    any order, and returns how many rows belong to no record of ours.
+    """
+
+    _name = "payt.pull"
+    _description = "Reading from Payt"
+
+    @api.model
+    def _cron_pull(self):
+        for connection in self.env["payt.connection"].search([]):
+            if connection.is_live:
+                self._pull_all(connection)
+
+    @api.model
+    def _pull_all(self, connection, resources=tuple(RESOURCES), deleted=True):
+        """Read all lists of one connection; a refused one does not stop others."""
+        cron = self.env["ir.cron"]
+        client = connection._get_client()
+        for resource in resources:
+            if not self._pull_safely(connection, client, resource):
+                return
+            if not cron._commit_progress(1):
+                return
+        self._book(connection)
+        cron._commit_progress()
+        for resource in DELETED if deleted else ():
+            if not self._pull_safely(connection, client, f"{resource}/deleted"):
+                return
+            cron._commit_progress(1)
+        connection.last_pull = fields.Datetime.now()
+        cron._commit_progress()
+
+    @api.model
+    def _pull_safely(self, connection, client, resource):
+        """Read one list; return False when the others would fail in the same way."""
+        try:
+            self._pull(connection, client, resource)
+        except PaytError as error:
+            self._cursor(connection, resource).last_error = error.message
+            connection._set_error(error)
+            return isinstance(error, PaytPermissionError)
+        return True
+
+    @api.model
+    def _cursor(self, connection, resource):
+        cursor = connection.cursor_ids.filtered(lambda c: c.resource == resource)
+        return cursor or self.env["payt.cursor"].create(
+            {"connection_id": connection.id, "resource": resource}
+        )
+
+    @api.model
+    def _pull(self, connection, client, resource):
+        """Read one list from its watermark on.
+
+        The rows come in the order of their ids, so the watermark moves only when the
+        last page is in; until then a crash makes us read the same rows again.
+        """
+        cursor = self._cursor(connection, resource)
+        now = fields.Datetime.now()
+        name, is_deleted = resource.removesuffix("/deleted"), "/deleted" in resource
+        if is_deleted:
+            if cursor.last_run and now - cursor.last_run < DELETED_EVERY:
+                return
+            stamp = "deleted_at"
+            since = cursor.watermark or now - timedelta(days=DELETED_DAYS)
+            filters = {"deleted_after": since - OVERLAP}
+            apply = getattr(self, f"_delete_{name}")
+        else:
+            stamp = "updated_at"
+            since = cursor.watermark and cursor.watermark - OVERLAP
+            filters = {"updated_after": since, "fields": RESOURCES[name]}
+            apply = getattr(self, f"_apply_{name}")
+        newest, count, unmatched = cursor.watermark, 0, 0
+        for rows in client.pages(resource, **filters):
+            unmatched += apply(connection, rows) or 0
+            count += len(rows)
+            seen = max(parse_utc(row[stamp]) for row in rows)
+            newest = max(newest or seen, seen)
+        if cursor.watermark and newest and newest > cursor.watermark:
+            connection.last_change_seen = now
+        cursor.write(
+            {
+                "watermark": newest,
+                "last_run": now,
+                "last_count": count,
+                "unmatched_count": unmatched,
+                "last_error": False,
+            }
+        )
+
+    @api.model
+    def _is_stale(self, record, row):
+        """Whether we already know something newer (rows may arrive in any order)."""
+        return bool(record.payt_updated and record.payt_updated > row["updated_at"])
+
+    # --------------------------------------------------------------------- debtors
+
+    @api.model
+    def _apply_debtors(self, connection, rows):
+        debtors = self._debtors_by_identifier(connection, rows)
+        unmatched = 0
+        for row in rows:
+            debtor = debtors.get(row.get("debtor_identifier"))
+            if not debtor:
+                unmatched += 1
+            elif not self._is_stale(debtor, row):
+                self._apply_debtor(connection, debtor, row)
+        return unmatched
+
+    @api.model
+    def _apply_debtor(self, connection, debtor, row):
+        proposed = (row.get("debtor_provided_email_address") or "").strip()
+        news = proposed and proposed.lower() != (debtor.partner_id.email or "").lower()
+        changed = proposed != (debtor.proposed_email or "")
+        debtor.write(
+            {
+                "payt_id": text_id(row["id"]),
+                "public_url": row.get("public_url"),
+                "deeplink_url": row.get("deeplink_url"),
+                "open_amount": float(parse_money(row.get("book_open_amount"))),
+                "payment_behaviour": row.get("payment_behaviour") or 0,
+                "is_paused": bool(row.get("paused_at")),
+                "payt_updated": row["updated_at"],
+            }
+        )
+        if changed and (news or not proposed):
+            debtor.proposed_email = proposed if news else False
+            if news:
+                connection._notify(
+                    self.env._("New e-mail address from Payt"),
+                    self.env._("Accept or refuse: %(address)s", address=proposed),
+                    debtor,
+                )
+
+    @api.model
+    def _debtors_by_identifier(self, connection, rows):
+        ids = [
+            connection._record_id(row.get("debtor_identifier"), "res.partner")
+            for row in rows
+        ]
+        debtors = self.env["payt.debtor"].search(
+            [
+                ("connection_id", "=", connection.id),
+                ("partner_id", "in", [number for number in ids if number]),
+            ]
+        )
+        return {debtor._payt_identifier(): debtor for debtor in debtors}
+
+    # -------------------------------------------------------------------- invoices
+
+    @api.model
+    def _apply_invoices(self, connection, rows):
+        numbers = {
+            row["id"]: connection._record_id(
+                row.get("invoice_identifier"), "account.move"
+            )
+            for row in rows
+        }
+        invoices = {
+            invoice.move_id.id: invoice
+            for invoice in self.env["payt.invoice"].search(
+                [
+                    ("connection_id", "=", connection.id),
+                    ("move_id", "in", [n for n in numbers.values() if n]),
+                ]
+            )
+        }
+        unmatched, steps = 0, []
+        for row in rows:
+            invoice = invoices.get(numbers[row["id"]])
+            if not invoice:
+                unmatched += 1
+            elif not self._is_stale(invoice, row):
+                before = (invoice.status, invoice.status_number)
+                invoice.write(self._invoice_values(row))
+                if before != (invoice.status, invoice.status_number):
+                    steps.append(invoice)
+        self._log_steps(steps)
+        return unmatched
+
+    @api.model
+    def _invoice_values(self, row):
+        status, number, moment = derive_status(row)
+        case, plan = row.get("active_credit_case_id"), row.get("active_payment_plan_id")
+        return {
+            "payt_id": text_id(row["id"]),
+            "status": status,
+            "status_number": number,
+            "status_date": moment,
+            "total_amount": float(parse_money(row["total_amount"])),
+            "open_amount": float(parse_money(row["open_amount"])),
+            "costs_total": float(parse_money(row.get("administration_costs_total"))),
+            "costs_open": float(parse_money(row.get("administration_costs_open"))),
+            "is_paused": bool(row.get("paused_at") or row.get("paused_by_user")),
+            "has_plan": bool(plan),
+            "has_case": bool(case),
+            "plan_payt_id": text_id(plan) or False,
+            "case_payt_id": text_id(case) or False,
+            "public_url": row.get("public_url"),
+            "deeplink_url": row.get("deeplink_url"),
+            "payt_updated": row["updated_at"],
+        }
+
+    @api.model
+    def _log_steps(self, invoices):
+        """Write the steps that a person wants to see in the invoice's history."""
+        told = {
+            invoice.move_id.id: self.env._(
+                "Payt: %(status)s", status=invoice.status_label
+            )
+            for invoice in invoices
+            if invoice.status not in ("new", "sent")
+        }
+        if told:
+            self.env["account.move"].browse(told)._message_log_batch(bodies=told)
+
+    @api.model
+    def _refresh_invoices(self, connection, invoices, client=None):
+        """Read these invoices and their online payments again, and book the latter."""
+        client = client or connection._get_client()
+        identifiers = [invoice._payt_identifier() for invoice in invoices]
+        for start in range(0, len(identifiers), CHUNK):
+            chunk = identifiers[start : start + CHUNK]
+            for rows in client.pages(
+                "payments", fields=PAYMENT_FIELDS, invoice_identifiers=chunk
+            ):
+                self._apply_payments(connection, rows)
+            for rows in client.pages(
+                "invoices", fields=INVOICE_FIELDS, invoice_identifiers=chunk
+            ):
+                self._apply_invoices(connection, rows)
+        self._book(connection)
+
+    @api.model
+    def _invoices_by_payt_id(self, connection, payt_ids):
+        """Return our invoices by Payt's id; ones we never saw are looked up there."""
+        wanted = {text_id(number) for number in payt_ids if number}
+
+        def known():
+            return {
+                invoice.payt_id: invoice
+                for invoice in self.env["payt.invoice"].search(
+                    [
+                        ("connection_id", "=", connection.id),
+                        ("payt_id", "in", list(wanted)),
+                    ]
+                )
+            }
+
+        found = known()
+        unknown = sorted(wanted - set(found))
+        if unknown:
+            client = connection._get_client()
+            for start in range(0, len(unknown), CHUNK):
+                for rows in client.pages(
+                    "invoices",
+                    fields=INVOICE_FIELDS,
+                    ids=unknown[start : start + CHUNK],
+                ):
+                    self._apply_invoices(connection, rows)
+            found = known()
+        return found
+
+    @api.model
+    def _delete_invoices(self, connection, rows):
+        invoices = self.env["payt.invoice"].search(
+            [
+                ("connection_id", "=", connection.id),
+                ("payt_id", "in", [text_id(row["id"]) for row in rows]),
+                ("status", "!=", "deleted"),
+            ]
+        )
+        invoices.write({"status": "deleted", "sent_hash": False})
+        for invoice in invoices.filtered("residual"):
+            connection._notify(
+                self.env._("Deleted at Payt"),
+                self.env._("This invoice is open here but Payt no longer follows it."),
+                invoice.move_id,
+            )
+
+    # -------------------------------------------------------------------- payments
+
+    @api.model
+    def _apply_psp_transactions(self, connection, rows):
+        self.env["payt.transaction"]._upsert(connection, rows)
+
+    @api.model
+    def _apply_payments(self, connection, rows):
+        """Keep the rows of online payments; the others are echoes of what we sent.
+
+        Each open amount that we push makes Payt invent a payment, without saying so.
+        Only a row that carries an online transaction is money that Odoo does not know.
+        """
+        online = [row for row in rows if row.get("psp_transaction")]
+        if not online:
+            return
+        transactions = self.env["payt.transaction"]._upsert(
+            connection, [row["psp_transaction"] for row in online]
+        )
+        invoices = self._invoices_by_payt_id(
+            connection, [row["invoice_id"] for row in online]
+        )
+        self.env["payt.transaction.line"]._upsert(
+            connection, online, transactions, invoices
+        )
+
+    @api.model
+    def _delete_payments(self, connection, rows):
+        lines = self.env["payt.transaction.line"].search(
+            [
+                ("transaction_id.connection_id", "=", connection.id),
+                ("payt_id", "in", [text_id(row["id"]) for row in rows]),
+            ]
+        )
+        booked = lines.transaction_id.filtered(lambda t: t.state == "booked")
+        booked._needs_attention(self.env._("Payt has deleted this payment."))
+        (lines - booked.line_ids).unlink()
+
+    @api.model
+    def _book(self, connection):
+        self.env["payt.transaction"]._process(connection)
+
+    # ----------------------------------------------------------- cases, plans, texts
+
+    @api.model
+    def _apply_credit_cases(self, connection, rows):
+        return self.env["payt.case"]._upsert(connection, rows)
+
+    @api.model
+    def _delete_credit_cases(self, connection, rows):
+        self.env["payt.case"]._find(connection, rows).active = False
+
+    @api.model
+    def _apply_payment_plans(self, connection, rows):
+        return self.env["payt.plan"]._upsert(connection, rows)
+
+    @api.model
+    def _delete_payment_plans(self, connection, rows):
+        self.env["payt.plan"]._find(connection, rows).state = "ended"
+
+    @api.model
+    def _apply_messages(self, connection, rows):
+        return self.env["payt.message"]._upsert(connection, rows)
+
+    @api.model
+    def _apply_notes(self, connection, rows):
+        notes = [
+            {
+                **row,
+                "id": f"note-{row['id']}",
+                "sender_type": "note",
+                "sent_at": row["created_at"],
+            }
+            for row in rows
+        ]
+        return self.env["payt.message"]._upsert(connection, notes)
+
+    @api.model
+    def _debtors_by_payt_id(self, connection, payt_ids):
+        wanted = [text_id(number) for number in payt_ids if number]
+        return {
+            debtor.payt_id: debtor
+            for debtor in self.env["payt.debtor"].search(
+                [("connection_id", "=", connection.id), ("payt_id", "in", wanted)]
+            )
+        }

@@ -1,0 +1,1 @@
+from . import test_connection, test_payments, test_push, test_webhook

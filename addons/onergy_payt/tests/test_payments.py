@@ -1,0 +1,251 @@
+from odoo.tests import tagged
+
+from .common import PaytCommon
+
+
+@tagged("post_install", "-at_install")
+class TestPayments(PaytCommon):
+    """Money that Payt receives, in our books."""
+
+    def sent(self, amount=100.0, **kw):
+        move = self.invoice(amount, **kw)
+        self.push()
+        return move
+
+    def transaction(self, payt_id):
+        return self.env["payt.transaction"].search([("payt_id", "=", payt_id)])
+
+    def test_an_online_payment_is_booked_and_reconciled(self):
+        move = self.sent()
+        transaction = self.transaction(self.pay(move))
+        self.pull()
+        self.assertEqual(move.payment_state, "paid")
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "booked")
+        payment = transaction.payment_id
+        self.assertEqual(payment.amount, 100.0)
+        self.assertEqual(payment.journal_id, self.connection.journal_id)
+        self.assertIn(move.name, payment.memo)
+
+    def test_reading_again_books_nothing_twice(self):
+        move = self.sent()
+        self.pay(move)
+        for _number in range(3):
+            self.pull()
+        self.assertEqual(self.env["account.payment"].search_count([]), 1)
+
+    def test_our_own_open_amounts_are_not_taken_for_payments(self):
+        """Payt answers each pushed open amount with a payment of its own making."""
+        move = self.sent(100.0)
+        self.env["account.payment.register"].with_context(
+            active_model="account.move", active_ids=move.ids
+        ).create({"amount": 30.0})._create_payments()
+        self.sync()
+        self.assertTrue(self.payt.state.payments)
+        self.assertFalse(self.env["payt.transaction"].search([]))
+        self.assertEqual(move.amount_residual, 70.0)
+
+    def test_a_fresh_payment_is_not_undone_by_our_open_amount(self):
+        """The lost update: he pays while our older amount is on its way."""
+        move = self.sent(100.0)
+        self.env["account.payment.register"].with_context(
+            active_model="account.move", active_ids=move.ids
+        ).create({"amount": 40.0})._create_payments()
+        self.pay(move, amount="60.00")
+        self.push()
+        self.assertEqual(self.at_payt(move)["open_amount"], 0)
+        self.assertEqual(move.amount_residual, 0)
+        self.sync()
+        self.assertEqual(self.at_payt(move)["open_amount"], 0)
+
+    def test_failed_and_cancelled_payments_are_no_money(self):
+        move = self.sent()
+        self.pay(move, status="failed")
+        self.pay(move, status="cancelled")
+        self.pull()
+        self.assertEqual(move.amount_residual, 100.0)
+        states = self.env["payt.transaction"].search([]).mapped("state")
+        self.assertEqual(set(states), {"closed"})
+
+    def test_one_payment_for_several_invoices_is_split_as_payt_says(self):
+        first, second = self.invoice(100.0), self.invoice(50.0)
+        self.push()
+        with self.payt.locked() as state:
+            transaction = state.start_payment(
+                [self.at_payt(first), self.at_payt(second)], amounts=["30.00", "50.00"]
+            )
+            state.finish_payment(transaction, "paid")
+        self.pull()
+        self.assertEqual(first.amount_residual, 70.0)
+        self.assertEqual(second.amount_residual, 0.0)
+        self.assertEqual(self.env["account.payment"].search_count([]), 1)
+
+    def test_costs_of_payt_are_kept_apart(self):
+        self.connection.cost_account_id = self.company_data["default_account_revenue"]
+        move = self.sent(100.0)
+        self._pay_with_costs(move, "15.00")
+        self.pull()
+        self.assertEqual(move.payment_state, "paid")
+        payment = self.env["account.payment"].search([])
+        self.assertEqual(payment.amount, 115.0)
+        cost = payment.move_id.line_ids.filtered(
+            lambda line: line.account_id == self.connection.cost_account_id
+        )
+        self.assertEqual(cost.credit, 15.0)
+
+    def _pay_with_costs(self, move, costs):
+        with self.payt.locked() as state:
+            stored = self.at_payt(move)
+            transaction = state.start_payment([stored])
+            transaction["amount"] += type(transaction["amount"])(costs)
+            state.finish_payment(transaction, "paid")
+            state.insert(
+                "payments",
+                {
+                    "invoice_id": stored["id"],
+                    "total_amount": type(transaction["amount"])(costs),
+                    "payment_date": "2025-06-20",
+                    "cost_type": "administration_costs",
+                    "transaction_type": "payment",
+                    "payment_method": "ideal",
+                    "psp_transaction_id": transaction["id"],
+                },
+            )
+
+    def test_costs_without_an_account_wait_for_a_person(self):
+        move = self.sent(100.0)
+        self._pay_with_costs(move, "15.00")
+        self.pull()
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "attention")
+        self.assertTrue(transaction.activity_ids)
+        self.connection.cost_account_id = self.company_data["default_account_revenue"]
+        transaction.action_book()
+        self.assertEqual(move.payment_state, "paid")
+
+    def test_paying_too_much_calls_a_person(self):
+        move = self.sent(100.0)
+        self.pay(move, amount="120.00")
+        self.pull()
+        self.assertEqual(move.payment_state, "paid")
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "booked")
+        self.assertRegex(transaction.activity_ids.note, r"20[.,]00")
+
+    def test_an_invoice_paid_at_the_bank_meanwhile(self):
+        move = self.sent(100.0)
+        self.pay(move)
+        self.env["account.payment.register"].with_context(
+            active_model="account.move", active_ids=move.ids
+        ).create({})._create_payments()
+        self.sync()
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "booked")
+        self.assertTrue(transaction.activity_ids)
+
+    def test_a_chargeback_reopens_the_invoice(self):
+        move = self.sent(100.0)
+        payt_id = self.pay(move, method="direct_debit")
+        self.pull()
+        self.payt.control_take_back({"id": payt_id, "reversal_code": "MD06"})
+        self.sync()
+        self.assertEqual(move.amount_residual, 100.0)
+        self.assertEqual(move.payment_state, "not_paid")
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "reversed")
+        self.assertTrue(transaction.reversal_move_id)
+        self.assertEqual(self.mirror(move).reversal_code, "MD06")
+        self.assertEqual(str(self.at_payt(move)["open_amount"]), "100.00")
+        for line in transaction.payment_id.move_id.line_ids:
+            self.assertTrue(line.reconciled)
+
+    def test_a_chargeback_before_we_saw_the_payment_leaves_nothing(self):
+        move = self.sent(100.0)
+        payt_id = self.pay(move)
+        self.payt.control_take_back({"id": payt_id})
+        self.sync()
+        self.assertEqual(self.env["account.payment"].search_count([]), 0)
+        self.assertEqual(move.amount_residual, 100.0)
+
+    def test_paid_charged_back_and_paid_again(self):
+        move = self.sent(100.0)
+        payt_id = self.pay(move)
+        self.pull()
+        self.payt.control_take_back({"id": payt_id})
+        self.pull()
+        self.pay(move)
+        self.sync()
+        self.assertEqual(move.payment_state, "paid")
+        self.assertEqual(self.at_payt(move)["open_amount"], 0)
+
+    def test_a_locked_period_books_on_the_first_open_day(self):
+        self.company.fiscalyear_lock_date = "2025-06-30"
+        move = self.sent(
+            100.0, invoice_date="2025-07-01", invoice_date_due="2025-07-15"
+        )
+        payt_id = self.pay(move)
+        from datetime import datetime
+
+        self.payt.state.psp_transactions[payt_id]["paid_at"] = datetime(2025, 6, 20, 12)
+        self.pull()
+        payment = self.env["account.payment"].search([])
+        self.assertEqual(str(payment.date), "2025-07-01")
+        self.assertIn("2025-06-20", payment.memo)
+
+    def test_another_source_books_the_money(self):
+        self.connection.booking_mode = "status"
+        move = self.sent(100.0)
+        self.pay(move)
+        self.sync()
+        self.assertEqual(move.amount_residual, 100.0)
+        self.assertEqual(self.env["payt.transaction"].search([]).state, "shown")
+        self.assertEqual(self.at_payt(move)["open_amount"], 0)
+
+    def test_ids_as_numbers_are_the_same_ids(self):
+        move = self.sent(100.0)
+        self.pay(move)
+        self.payt.faults.add({"kind": "int_ids", "times": 99})
+        self.pull()
+        self.payt.faults.clear()
+        self.pull()
+        self.assertEqual(self.env["account.payment"].search_count([]), 1)
+        self.assertEqual(move.payment_state, "paid")
+
+    def test_stale_rows_do_not_turn_back_the_clock(self):
+        move = self.sent(100.0)
+        payt_id = self.pay(move, status="pending")
+        self.pull()
+        row = self.env["payt.transaction"].search([])
+        old = {
+            "id": payt_id,
+            "amount": "100.00",
+            "currency_code": "EUR",
+            "status": "pending",
+            "updated_at": "2020-01-01T00:00:00.000Z",
+        }
+        self.payt.state.finish_payment(
+            self.payt.state.psp_transactions[payt_id], "paid"
+        )
+        self.pull()
+        self.env["payt.transaction"].sudo()._upsert(self.connection, [old])
+        self.assertEqual(row.status, "paid")
+
+    def test_booking_one_hundred_takes_few_queries(self):
+        moves = self.env["account.move"]
+        for _number in range(20):
+            moves |= self.invoice(10.0)
+        self.push()
+        for move in moves:
+            self.pay(move)
+        with self.enter_registry_test_mode():
+            connection = self.connection.sudo()
+            self.env["payt.pull"].sudo()._pull(
+                connection, connection._get_client(), "payments"
+            )
+            self.env.flush_all()
+            before = self.env.cr.sql_log_count
+            self.env["payt.transaction"].sudo()._process(connection)
+            self.env.flush_all()
+            used = self.env.cr.sql_log_count - before
+        self.assertEqual(set(moves.mapped("payment_state")), {"paid"})
+        self.assertLessEqual(used / 20, 18, f"{used} queries for 20 payments")

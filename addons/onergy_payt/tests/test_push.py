@@ -1,0 +1,307 @@
+from odoo.exceptions import UserError
+from odoo.tests import tagged
+
+from .common import PaytCommon
+
+
+@tagged("post_install", "-at_install")
+class TestPush(PaytCommon):
+    """What we tell Payt."""
+
+    def test_posting_writes_the_outbox_and_sends_nothing(self):
+        move = self.invoice()
+        self.assertEqual(self.payt.counts.total(), 0)
+        operation = self.operations(self.mirror(move))
+        self.assertEqual((operation.kind, operation.state), ("invoice", "pending"))
+
+    def test_invoice_arrives_after_its_payer(self):
+        move = self.invoice(121.0)
+        self.push()
+        stored = self.at_payt(move)
+        self.assertEqual(str(stored["total_amount"]), "121.00")
+        self.assertEqual(str(stored["open_amount"]), "121.00")
+        debtor = self.payt.state.debtors[stored["debtor_id"]]
+        self.assertEqual(debtor["name"], "Eerste bewoner")
+        self.assertEqual(debtor["debtor_number"], self.payer.debtor_number)
+        contact = self.payt.state.find(
+            "contacts", contact_identifier=debtor["contact_identifier"]
+        )
+        self.assertEqual(contact["default_email_address"], "eerste@example.com")
+        self.assertEqual(contact["postal_address_city"], "Utrecht")
+
+    def test_ids_and_links_are_read_back(self):
+        move = self.invoice()
+        self.push()
+        mirror = self.mirror(move)
+        self.assertEqual(mirror.payt_id, self.at_payt(move)["id"])
+        self.assertIn("/i/", mirror.public_url)
+        self.assertEqual(mirror.status, "sent")
+        self.assertTrue(mirror.debtor_id.payt_id)
+
+    def test_who_sends_the_invoice(self):
+        first = self.invoice()
+        self.push()
+        self.assertTrue(self.at_payt(first)["sent_at"])
+        self.connection.send_mode = "payt"
+        second = self.invoice()
+        self.push()
+        self.assertFalse(self.at_payt(second)["sent_at"])
+
+    def test_nothing_before_the_start_date(self):
+        old = self.invoice(invoice_date="2024-12-31")
+        self.push()
+        self.assertFalse(old.payt_invoice_id)
+        self.assertFalse(self.payt.state.invoices)
+
+    def test_a_batch_is_one_call_of_each_kind(self):
+        for number in range(5):
+            self.invoice(
+                payer=self._create_payer(f"P{number}", f"p{number}@example.com")
+            )
+        self.payt.counts.clear()
+        self.push()
+        self.assertEqual(self.payt.counts["POST /v1/contacts"], 1)
+        self.assertEqual(self.payt.counts["POST /v1/debtors"], 1)
+        self.assertEqual(self.payt.counts["POST /v1/invoices"], 1)
+        self.assertEqual(len(self.payt.state.invoices), 5)
+
+    def test_sending_twice_changes_nothing(self):
+        self.invoice()
+        self.push()
+        self.mirror(self.env["account.move"].search([], limit=1))
+        calls = self.payt.counts["POST /v1/invoices"]
+        self.push()
+        self.assertEqual(self.payt.counts["POST /v1/invoices"], calls)
+
+    def test_a_credit_note_is_negative_and_settled_by_open_amounts(self):
+        move = self.invoice(100.0)
+        credit = self.invoice(100.0, move_type="out_refund")
+        self.push()
+        self.assertEqual(str(self.at_payt(credit)["total_amount"]), "-100.00")
+        lines = (move | credit).line_ids.filtered(
+            lambda line: line.account_id.account_type == "asset_receivable"
+        )
+        lines.reconcile()
+        self.push()
+        self.assertEqual(self.at_payt(move)["open_amount"], 0)
+        self.assertEqual(self.at_payt(credit)["open_amount"], 0)
+
+    def test_the_open_amount_follows_a_payment_in_odoo(self):
+        move = self.invoice(100.0)
+        self.push()
+        self._pay_in_odoo(move, 40.0)
+        self.assertEqual(
+            self.operations(self.mirror(move), kind="open_amount").state, "pending"
+        )
+        self.push()
+        self.assertEqual(str(self.at_payt(move)["open_amount"]), "60.00")
+
+    def _pay_in_odoo(self, move, amount):
+        self.env["account.payment.register"].with_context(
+            active_model="account.move", active_ids=move.ids
+        ).create({"amount": amount})._create_payments()
+
+    def test_a_changed_address_goes_to_payt(self):
+        self.invoice()
+        self.push()
+        self.payer.email = "nieuw@example.com"
+        self.push()
+        (contact,) = self.payt.state.contacts.values()
+        self.assertEqual(contact["default_email_address"], "nieuw@example.com")
+
+    def test_a_change_that_payt_does_not_hear_of_costs_no_call(self):
+        self.invoice()
+        self.push()
+        self.payt.counts.clear()
+        self.payer.write({"comment": "Belt graag", "phone": self.payer.phone})
+        self.push()
+        self.assertEqual(self.payt.counts["POST /v1/debtors"], 0)
+
+    def test_a_dispute_blocks_and_the_end_of_it_resumes(self):
+        move = self.invoice()
+        self.push()
+        self.mirror(move).action_dispute()
+        self.push()
+        self.assertTrue(self.at_payt(move)["blocked"])
+        self.mirror(move).action_end_dispute()
+        self.push()
+        self.assertFalse(self.at_payt(move)["blocked"])
+
+    def test_an_invoice_taken_back_is_blocked_never_deleted(self):
+        move = self.invoice()
+        self.push()
+        name = move.name
+        move.button_draft()
+        self.push()
+        stored = self.payt.state.find("invoices", invoice_number=name)
+        self.assertTrue(stored["blocked"])
+
+    def test_an_invoice_taken_back_before_sending_never_leaves(self):
+        move = self.invoice()
+        move.button_draft()
+        self.push()
+        self.assertFalse(self.payt.state.invoices)
+
+    def test_pdf_goes_along_and_only_once(self):
+        self.connection.send_pdf = True
+        move = self.invoice()
+        self.patch(
+            self.env.registry["account.move"],
+            "_get_invoice_legal_documents",
+            lambda move, *a, **kw: {
+                "filename": "f.pdf",
+                "content": b"%PDF " + move.name.encode(),
+            },
+        )
+        self.push()
+        stored = self.at_payt(move)
+        self.assertEqual(
+            self.payt.state.files[stored["checksum"]], b"%PDF " + move.name.encode()
+        )
+        self.mirror(move).action_send()
+        self.push()
+        self.assertEqual(self.payt.counts["PUT upload"], 1)
+
+    def test_without_a_pdf_engine_the_invoice_still_goes(self):
+        self.connection.send_pdf = True
+
+        def refuse(move, *args, **kwargs):
+            raise UserError("No engine")
+
+        self.patch(
+            self.env.registry["account.move"], "_get_invoice_legal_documents", refuse
+        )
+        move = self.invoice()
+        self.push()
+        self.assertTrue(self.at_payt(move))
+        operation = self.operations(self.mirror(move), kind="invoice")
+        self.assertEqual((operation.state, operation.error_code), ("partial", "no_pdf"))
+
+    # ------------------------------------------------------------------------ trouble
+
+    def test_one_refused_invoice_does_not_stop_the_others(self):
+        good, bad = self.invoice(), self.invoice()
+        self.payt.faults.add(
+            {"kind": "partial", "operation": "POST /v1/invoices", "only": [bad.name]}
+        )
+        self.push()
+        self.assertTrue(self.at_payt(good))
+        self.assertFalse(self.at_payt(bad))
+        operation = self.operations(self.mirror(bad), kind="invoice")
+        self.assertEqual(operation.state, "failed")
+        self.assertIn("Refused by the simulator", operation.reason)
+        operation.action_retry()
+        self.push()
+        self.assertTrue(self.at_payt(bad))
+
+    def test_an_error_without_a_name_makes_us_send_one_by_one(self):
+        moves = [self.invoice() for _number in range(3)]
+        self.payt.faults.add(
+            {"kind": "unmapped_error", "operation": "POST /v1/invoices"}
+        )
+        self.push()
+        self.assertTrue(all(self.at_payt(move) for move in moves))
+        states = {self.operations(self.mirror(m), kind="invoice").state for m in moves}
+        self.assertEqual(states, {"done"})
+        self.assertEqual(self.payt.counts["POST /v1/invoices"], 4)
+
+    def test_an_invoice_waits_for_its_payer(self):
+        move = self.invoice()
+        self.payt.faults.add({"kind": "partial", "operation": "POST /v1/debtors"})
+        self.push()
+        self.assertEqual(self.operations(self.mirror(move)).error_code, "debtor")
+        self.payer.city = "Zeist"
+        self.push()
+        self.assertTrue(self.at_payt(move))
+
+    def test_a_missing_permission_is_named_and_stops_only_that_kind(self):
+        move = self.invoice()
+        self.payt.faults.add(
+            {
+                "kind": "missing_scope",
+                "operation": "POST /v1/invoices",
+                "scope": "invoices:write",
+            }
+        )
+        self.push()
+        operation = self.operations(self.mirror(move), kind="invoice")
+        self.assertEqual(operation.state, "failed")
+        self.assertIn("invoices:write", operation.reason)
+        self.assertTrue(self.payt.state.debtors)
+
+    def test_a_dead_payt_never_stops_posting_and_catches_up(self):
+        self.payt.faults.add({"kind": "cut_before", "times": 999})
+        move = self.invoice()
+        self.push()
+        self.assertEqual(move.state, "posted")
+        self.assertEqual(self.operations(self.mirror(move)).state, "pending")
+        self.assertIn("No answer", self.connection.last_error)
+        self.payt.faults.clear()
+        self.sync()
+        self.assertTrue(self.at_payt(move))
+        self.assertFalse(self.connection.last_error)
+
+    def test_a_crash_while_sending_loses_nothing(self):
+        move = self.invoice()
+        operation = self.operations(self.mirror(move))
+        operation.write({"state": "sending", "claimed_date": "2025-01-01 00:00:00"})
+        self.push()
+        self.push()
+        self.assertTrue(self.at_payt(move))
+
+    def test_a_change_while_sending_is_sent_afterwards(self):
+        move = self.invoice()
+        self.push()
+        operation = self.operations(self.mirror(move), kind="invoice")
+        operation.write({"state": "sending"})
+        self.mirror(move).sent_hash = False
+        self.env["payt.operation"]._enqueue("invoice", self.mirror(move))
+        states = self.operations(self.mirror(move), kind="invoice").mapped("state")
+        self.assertEqual(sorted(states), ["pending", "sending"])
+
+    def test_changes_are_one_operation_until_sent(self):
+        move = self.invoice()
+        for _number in range(3):
+            self.env["payt.operation"]._enqueue("invoice", self.mirror(move))
+        self.assertEqual(len(self.operations(self.mirror(move))), 1)
+
+    # ----------------------------------------------------------------------- messages
+
+    def _send_message(self, move, text="Dat klopt."):
+        self.env["payt.message"]._send(
+            self.mirror(move).debtor_id, "Antwoord", text, self.mirror(move)
+        )
+
+    def test_a_message_is_sent_once_and_its_echo_is_recognised(self):
+        move = self.invoice()
+        self.sync()
+        self._send_message(move)
+        self.sync()
+        self.assertEqual(len(self.payt.state.messages), 1)
+        self.assertEqual(self.env["payt.message"].search_count([]), 1)
+
+    def test_a_message_with_unclear_outcome_is_looked_up_not_sent_again(self):
+        self.patch(self.env.registry["payt.push"], "_look_up_after", lambda push: 0)
+        move = self.invoice()
+        self.sync()
+        for kind in ("cut_after", "error_after"):
+            with self.subTest(kind=kind):
+                before = len(self.payt.state.messages)
+                self.payt.faults.add({"kind": kind, "operation": "POST /v1/messages"})
+                self._send_message(move, f"Antwoord {kind}")
+                self.push()
+                self.assertEqual(self.operations(kind="message")[:1].state, "unknown")
+                self.push()
+                self.assertEqual(self.operations(kind="message")[:1].state, "done")
+                self.assertEqual(len(self.payt.state.messages), before + 1)
+
+    def test_a_message_that_never_arrived_is_sent_after_the_look_up(self):
+        self.patch(self.env.registry["payt.push"], "_look_up_after", lambda push: 0)
+        move = self.invoice()
+        self.sync()
+        self.payt.faults.add({"kind": "server_error", "operation": "POST /v1/messages"})
+        self._send_message(move)
+        self.push()
+        self.assertEqual(self.operations(kind="message").state, "unknown")
+        self.push()
+        self.assertEqual(len(self.payt.state.messages), 1)

@@ -1,0 +1,127 @@
+"""Where the client's tokens and its rate limit live when Odoo runs it."""
+
+import time
+from contextlib import contextmanager
+
+from psycopg2.errors import SerializationFailure
+
+from .client import NoLimit, TokenState
+
+# Two workers that take a slot at the same instant: one of them tries again.
+MAX_CONFLICTS = 50
+
+
+def _in_own_transaction(registry, work):
+    """Run ``work(cr)`` in a transaction of its own and return its result.
+
+    Tokens and slots must outlive a rollback of the caller: Payt has handed them out.
+    """
+    for attempt in range(MAX_CONFLICTS):
+        try:
+            with registry.cursor() as cr:
+                return work(cr)
+        except SerializationFailure:
+            if attempt == MAX_CONFLICTS - 1:
+                raise
+    return None
+
+
+class DatabaseLimiter(NoLimit):
+    """Evenly spaced slots that all workers of a database share.
+
+    :param rate: requests per second for the whole connection
+    """
+
+    def __init__(self, registry, connection_id, rate):
+        self._registry = registry
+        self._connection_id = connection_id
+        self._gap = 1.0 / rate
+
+    def reserve(self):
+        def take(cr):
+            cr.execute(
+                """
+                UPDATE payt_token
+                   SET next_slot =
+                       GREATEST(next_slot, EXTRACT(epoch FROM clock_timestamp()))
+                       + %(gap)s
+                 WHERE connection_id = %(connection)s
+             RETURNING next_slot - %(gap)s - EXTRACT(epoch FROM clock_timestamp())
+                """,
+                {"gap": self._gap, "connection": self._connection_id},
+            )
+            return max(0.0, float(cr.fetchone()[0]))
+
+        return _in_own_transaction(self._registry, take)
+
+    def hold(self, seconds):
+        def push_back(cr):
+            cr.execute(
+                """
+                UPDATE payt_token
+                   SET next_slot = GREATEST(
+                       next_slot, EXTRACT(epoch FROM clock_timestamp()) + %s)
+                 WHERE connection_id = %s
+                """,
+                (seconds, self._connection_id),
+            )
+
+        _in_own_transaction(self._registry, push_back)
+
+
+class DatabaseTokenStore:
+    """Keeps tokens in ``payt.token``; a row lock serialises refreshes."""
+
+    _COLUMNS = "COALESCE(access_token, ''), COALESCE(refresh_token, ''), expires_at"
+
+    def __init__(self, registry, connection_id):
+        self._registry = registry
+        self._connection_id = connection_id
+
+    def peek(self):
+        def read(cr):
+            return self._read(cr, "")
+
+        return _in_own_transaction(self._registry, read)
+
+    @contextmanager
+    def locked(self):
+        cr, state = self._lock()
+        try:
+            yield state
+            cr.execute(
+                """
+                UPDATE payt_token
+                   SET access_token = %s, refresh_token = %s, expires_at = %s
+                 WHERE connection_id = %s
+                """,
+                (
+                    state.access_token,
+                    state.refresh_token,
+                    state.expires_at or 0.0,
+                    self._connection_id,
+                ),
+            )
+            # The rotated refresh token is the only one that works from now on.
+            cr.commit()  # pylint: disable=invalid-commit
+        finally:
+            cr.close()
+
+    def _lock(self):
+        for _attempt in range(MAX_CONFLICTS):
+            cr = self._registry.cursor()
+            try:
+                return cr, self._read(cr, "FOR UPDATE")
+            except SerializationFailure:
+                # Somebody else has just refreshed: read what he got.
+                cr.close()
+                time.sleep(0.05)
+        raise SerializationFailure("The Payt token is too busy")
+
+    def _read(self, cr, lock):
+        cr.execute(
+            f"SELECT {self._COLUMNS} FROM payt_token WHERE connection_id = %s {lock}",
+            (self._connection_id,),
+        )
+        access, refresh, expires = cr.fetchone()
+        return TokenState(access, refresh, expires or None)

@@ -1,0 +1,1 @@
+from . import payt_answer_wizard, payt_connect_wizard
