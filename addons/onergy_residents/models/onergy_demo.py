@@ -1,5 +1,6 @@
 import csv
 import json
+from base64 import b64encode
 from datetime import datetime, time, timedelta
 from random import Random
 
@@ -172,6 +173,10 @@ class OnergyDemo(models.AbstractModel):
         company = self.env.company
         if not company.email:
             company.email = STAFF[0][1]
+        if not company.phone:
+            company.phone = "+31 20 000 0000"
+        with file_open("onergy_residents/demo/logo.png", "rb") as file:
+            company.logo = b64encode(file.read())
         if not self.env["mail.alias.domain"].search_count([], limit=1):
             self.env["mail.alias.domain"].create({"name": "example.com"})
 
@@ -279,8 +284,12 @@ class OnergyDemo(models.AbstractModel):
         month = today.replace(day=1)
         rental = connections.filtered(lambda c: c.complex_id.code == "BH")
         empty = rng.choice(rental)
-        # The first two dwellings of the first street belong to the portal's resident.
-        movable = connections - empty - connections[:2]
+        # The portal's resident lives in the first dwelling and owns an apartment.
+        homes = (
+            connections[0]
+            | connections.filtered(lambda c: c.complex_id.code == "WL")[0]
+        )
+        movable = connections - empty - homes
         moved = [empty, *rng.sample(list(movable), MOVES - 1)]
         periods = []
         for number, connection in enumerate(connections, start=1):
@@ -288,7 +297,7 @@ class OnergyDemo(models.AbstractModel):
             start = month - relativedelta(months=rng.randint(30, 96))
             period = {
                 "connection": connection,
-                "payer": 1 if number == 2 else number,
+                "payer": 1 if connection in homes else number,
                 "role": role,
                 "start": start,
                 "end": False,
@@ -539,48 +548,84 @@ class OnergyDemo(models.AbstractModel):
         return late
 
     def _load_payments(self, invoices, months_ago, late, today, rng):
-        """Book the money that came in for one month's invoices, and match it."""
-        journal = self.env["account.journal"].search(
-            [
-                *self.env["account.journal"]._check_company_domain(self.env.company),
-                ("type", "=", "bank"),
-            ],
-            limit=1,
-        )
-        paid = {}
+        """Book the money that came in for one month's invoices, and match it.
+
+        Direct debits arrive as one amount on the bank account, transfers each alone.
+        """
+        debited, transferred = [], []
         for invoice in invoices:
             contract = invoice.onergy_contract_id
-            date = invoice.invoice_date_due
-            if contract.payment_method == "bank_transfer":
+            unpaid = late.get(contract, 0)
+            date, amount = invoice.invoice_date_due, invoice.amount_total
+            if months_ago == 2 and unpaid == 3:
+                # This one paid a part of what he owes.
+                transferred.append((invoice, date, 50.0))
+            elif months_ago < unpaid:
+                continue
+            elif contract.payment_method == "direct_debit":
+                debited.append((invoice, date, amount))
+            else:
                 date += timedelta(days=rng.randint(-11, 3))
-            if months_ago >= late.get(contract, 0) and date <= today:
-                paid[invoice] = date
-        # One of the late payers paid a part of what he owes.
-        part = next((i for i in invoices if late.get(i.onergy_contract_id) == 3), None)
-        if part and months_ago == 2 and part.invoice_date_due <= today:
-            paid[part] = part.invoice_date_due
+                transferred.append((invoice, date, amount))
+        batches = [[payment] for payment in transferred]
+        if debited:
+            batches.append(debited)
+        self._book_receipts([batch for batch in batches if batch[0][1] <= today])
+
+    def _book_receipts(self, batches):
+        """Book each batch of (invoice, date, amount) as one line of the bank."""
+        Journal = self.env["account.journal"]
+        journal = Journal.search(
+            [*Journal._check_company_domain(self.env.company), ("type", "=", "bank")],
+            limit=1,
+        )
         receipts = self.env["account.bank.statement.line"].create(
-            [
-                {
-                    "journal_id": journal.id,
-                    "date": date,
-                    "partner_id": invoice.partner_id.id,
-                    "payment_ref": invoice.payment_reference or invoice.name,
-                    "amount": 50.0 if invoice == part else invoice.amount_total,
-                    "counterpart_account_id": self._receivable_lines(
-                        invoice
-                    ).account_id.id,
-                }
-                for invoice, date in paid.items()
-            ]
+            [self._prepare_receipt(journal, batch) for batch in batches]
         )
-        self.env["account.move.line"]._reconcile_plan(
-            [
-                self._receivable_lines(invoice)
-                | self._receivable_lines(receipt.move_id)
-                for invoice, receipt in zip(paid, receipts, strict=True)
-            ]
+        plan = []
+        for batch, receipt in zip(batches, receipts, strict=True):
+            lines = self._receivable_lines(receipt.move_id).sorted("id")
+            for (invoice, _date, _amount), line in zip(batch, lines, strict=True):
+                plan.append(self._receivable_lines(invoice) | line)
+        self.env["account.move.line"]._reconcile_plan(plan)
+
+    def _prepare_receipt(self, journal, batch):
+        first, date, _amount = batch[0]
+        total = sum(amount for _invoice, _date, amount in batch)
+        is_batch = len(batch) > 1
+        reference = (
+            f"Incasso {date:%m-%Y}"
+            if is_batch
+            else first.payment_reference or first.name
         )
+        return {
+            "journal_id": journal.id,
+            "date": date,
+            "partner_id": False if is_batch else first.partner_id.id,
+            "payment_ref": reference,
+            "amount": total,
+            "line_ids": [
+                Command.create(
+                    {
+                        "name": reference,
+                        "account_id": journal.default_account_id.id,
+                        "partner_id": False if is_batch else first.partner_id.id,
+                        "balance": total,
+                    }
+                ),
+                *(
+                    Command.create(
+                        {
+                            "name": invoice.payment_reference or invoice.name,
+                            "account_id": self._receivable_lines(invoice).account_id.id,
+                            "partner_id": invoice.partner_id.id,
+                            "balance": -amount,
+                        }
+                    )
+                    for invoice, _date, amount in batch
+                ),
+            ],
+        }
 
     def _receivable_lines(self, move):
         return move.line_ids.filtered(
@@ -641,7 +686,10 @@ class OnergyDemo(models.AbstractModel):
 
     def _prepare_answer(self, spec, request, clerk, moment, rng):
         """Return the message of an answer, written without mailing anybody."""
-        answered = moment + timedelta(hours=rng.randint(3, 60))
+        answered = datetime.combine(
+            moment.date() + timedelta(days=rng.randint(1, 3)),
+            time(rng.randint(8, 15), rng.randrange(60)),
+        )
         request.date_answered = answered
         if spec["state"] == "closed":
             request.date_closed = answered + timedelta(days=3)
