@@ -149,7 +149,9 @@ class OnergyActivate(Controller):
             {
                 "login": access_code.user_id.login,
                 "known_email": access_code.user_id.email,
-                "typed": {key: typed.get(key, "") for key in ("email", "email_confirm")},
+                "typed": {
+                    key: typed.get(key, "") for key in ("email", "email_confirm")
+                },
                 "errors": errors or {},
                 "password_minimum_length": policy["minlength"],
             },

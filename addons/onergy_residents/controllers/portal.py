@@ -5,13 +5,13 @@ from werkzeug.urls import url_encode
 from odoo import fields
 from odoo.fields import Domain
 from odoo.http import request, route
-from odoo.tools import format_date
+from odoo.tools import format_date, formatLang
 
 from odoo.addons.account.controllers.portal import PortalAccount
 
-# More than a year of monthly bills; the page of all bills shows the rest.
-BILLS_ON_FINANCE = 15
-PAYMENTS_ON_FINANCE = 24
+# Half a year of monthly bills; the page of all bills shows the rest.
+BILLS_ON_FINANCE = 6
+PAYMENTS_ON_FINANCE = 36
 
 SECURITY_HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
@@ -179,7 +179,7 @@ class OnergyPortal(PortalAccount):
             self._data_row(
                 contract,
                 request.env._("Postal address"),
-                partner._display_address(without_company=True),
+                self._get_postal_address(partner),
             ),
             self._data_row(
                 contract,
@@ -235,7 +235,7 @@ class OnergyPortal(PortalAccount):
             ),
             (
                 request.env._("Floor area"),
-                f"{home.floor_area:n} m²" if home.floor_area else "",
+                home.floor_area and self._format_area(home.floor_area),
                 None,
             ),
             (
@@ -263,7 +263,10 @@ class OnergyPortal(PortalAccount):
                 self._format_date(contract.date_end) or request.env._("No end date"),
             ),
             (request.env._("How you pay"), self._get_label(contract, "payment_method")),
-            (request.env._("How you get your bills"), self._get_label(contract, "invoice_delivery")),
+            (
+                request.env._("How you get your bills"),
+                self._get_label(contract, "invoice_delivery"),
+            ),
         ]
         return {
             "id": "contract",
@@ -299,6 +302,14 @@ class OnergyPortal(PortalAccount):
 
     def _format_date(self, date):
         return date and format_date(request.env, date, date_format="d MMMM y")
+
+    def _format_area(self, area):
+        digits = 0 if area == int(area) else 1
+        return f"{formatLang(request.env, area, digits=digits)} m²"
+
+    def _get_postal_address(self, partner):
+        lines = partner._display_address(without_company=True).splitlines()
+        return "\n".join(filter(None, (line.strip() for line in lines)))
 
     def _get_masked_account(self, contract):
         # sudo: bank accounts are staff's to read; four digits of his own leave here
@@ -350,7 +361,9 @@ class OnergyPortal(PortalAccount):
         """Return the bills of this home and those that belong to none in particular."""
         return (
             self._get_invoices_domain("out")
-            & Domain("partner_id", "child_of", request.env.user.commercial_partner_id.id)
+            & Domain(
+                "partner_id", "child_of", request.env.user.commercial_partner_id.id
+            )
             & Domain("company_id", "=", contract.company_id.id)
             & Domain("onergy_contract_id", "in", [contract.id, False])
         )
@@ -407,6 +420,13 @@ class OnergyPortal(PortalAccount):
             values.update(
                 active_tab="finance", contracts=contracts, contract=contracts[:1]
             )
+        return values
+
+    def _invoice_get_page_view_values(self, invoice, access_token, **kwargs):
+        values = super()._invoice_get_page_view_values(invoice, access_token, **kwargs)
+        values["is_resident"] = bool(self._get_portal_contracts())
+        if values["is_resident"]:
+            values.update(active_tab="finance", no_breadcrumbs=True)
         return values
 
     # ------------------------------------------------------------------

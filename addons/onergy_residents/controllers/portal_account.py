@@ -1,4 +1,3 @@
-
 from odoo.exceptions import AccessDenied, UserError
 from odoo.http import request, route
 

@@ -56,14 +56,18 @@ class OnergyEmailChange(models.Model):
         email_new = email_normalize(email)
         if not email_new:
             raise UserError(
-                self.env._("This is not an e-mail address. Write it as name@example.com.")
+                self.env._(
+                    "This is not an e-mail address. Write it as name@example.com."
+                )
             )
         if email_new == email_normalize(user.email):
             raise UserError(self.env._("This already is your e-mail address."))
         # sudo: residents have no rights on this model
         changes = self.sudo()
         changes._check_rate(user, email_new)
-        replaced = changes.search([("user_id", "=", user.id), ("state", "=", "pending")])
+        replaced = changes.search(
+            [("user_id", "=", user.id), ("state", "=", "pending")]
+        )
         replaced.state = "cancelled"
         # The index allows one pending change, so this one goes first.
         replaced.flush_recordset(["state"])

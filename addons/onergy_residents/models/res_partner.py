@@ -288,7 +288,7 @@ class ResPartner(models.Model):
         return sorted(payments, key=lambda p: p["date"], reverse=True)[:limit]
 
     def _onergy_get_booked_payments(self, company, limit):
-        """Return payments from the bank's journals, with or without a payment record."""
+        """Return payments that are in the journals of the bank."""
         # sudo: portal users read bills only; the domain keeps it to this debtor
         lines = (
             self.env["account.move.line"]

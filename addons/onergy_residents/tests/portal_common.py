@@ -15,6 +15,7 @@ class PortalCase(HttpCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.env.user.tz = "Europe/Amsterdam"
+        cls.env.company.email = "supplier@example.com"
         cls.site = cls.env["onergy.complex"].create({"name": "Test", "code": "TEST"})
         cls.home = cls._create_connection("1")
         cls.other_home = cls._create_connection("2")

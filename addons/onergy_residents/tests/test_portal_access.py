@@ -1,3 +1,4 @@
+from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
 from .portal_common import PortalCase
@@ -85,3 +86,27 @@ class TestPortalAccess(PortalCase):
         for url, budget in budgets.items():
             with self.subTest(url=url), self.assertQueryCount(budget):
                 self.assertEqual(self.url_open(url).status_code, 200)
+
+    def test_no_way_round_the_pages(self):
+        """A portal user may call ``read`` himself; fields must keep their secrets."""
+
+        def read(user, record, names):
+            return record.with_user(user).read(names)[0]
+
+        self.contract.note = "<p>Internal</p>"
+        for name in ("note",):
+            with self.subTest(field=name), self.assertRaises(AccessError):
+                read(self.resident, self.contract, [name])
+        # Who lives there now is not the past tenant's business.
+        with self.assertRaises(AccessError):
+            read(self.past, self.contract, ["partner_id"])
+        for name in ("current_partner_id", "current_contract_id", "contract_ids"):
+            with self.subTest(field=name):
+                try:
+                    values = read(self.past, self.home, [name])
+                except AccessError:
+                    continue
+                self.assertNotIn("Resident One", str(values))
+                self.assertNotIn(
+                    self.contract.id, [values[name], *(values[name] or [])]
+                )
