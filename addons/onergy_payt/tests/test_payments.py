@@ -26,6 +26,11 @@ class TestPayments(PaytCommon):
         self.assertEqual(payment.amount, 100.0)
         self.assertEqual(payment.journal_id, self.connection.journal_id)
         self.assertIn(move.name, payment.memo)
+        self.assertEqual(payment.state, "paid")
+        self.assertEqual(payment.reconciled_invoice_ids, move)
+        self.assertEqual(payment.move_id.origin_payment_id, payment)
+        self.assertEqual(payment.move_id.line_ids.payment_id, payment)
+        self.assertEqual(move.matched_payment_ids | payment, payment)
 
     def test_reading_again_books_nothing_twice(self):
         move = self.sent()
