@@ -11,6 +11,7 @@
     "external_dependencies": {"python": ["weasyprint"]},
     "data": [
         "views/ir_actions_report_views.xml",
+        "views/report_templates.xml",
         "views/res_config_settings_views.xml",
     ],
 }

@@ -1,0 +1,4 @@
+from . import test_engine
+from . import test_print
+from . import test_records
+from . import test_url_fetcher

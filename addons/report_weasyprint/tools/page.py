@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from odoo.addons.base.models.report_paperformat import PAPER_SIZES
 
+MM_PER_INCH = 25.4
+POINTS_PER_INCH = 72
 # CSS pixels per inch.
 CSS_DPI = 96
 # WebKit lays a page out 1.25 times wider than the paper and shrinks the result.
@@ -87,6 +89,17 @@ class PageSetup:
     def css_length(self, length):
         """Convert millimetres on paper to a CSS length before scaling."""
         return f"{length / self.scale:.4f}mm"
+
+    @property
+    def css_size(self):
+        """CSS size of the page before scaling: whole points on paper.
+
+        Programs that recognise paper by its size expect A4 to be 595 by 842.
+        """
+        return " ".join(
+            f"{round(length / MM_PER_INCH * POINTS_PER_INCH) / self.scale:.9f}pt"
+            for length in (self.width, self.height)
+        )
 
     @property
     def content_width(self):

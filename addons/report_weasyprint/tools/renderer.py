@@ -8,13 +8,13 @@ import lxml.html
 from odoo.tools import file_open
 
 from .engine import CSS, HTML, FontConfiguration
-from .page import CSS_DPI
+from .page import CSS_DPI, MM_PER_INCH
 
 STYLESHEET = "report_weasyprint/static/src/css/report.css"
+# Least distance between a high header and the text, in millimetres.
+HEADER_GAP = 2
 # Images kept from one document to the next (a logo is on all of them).
 IMAGE_CACHE_SIZE = 64
-
-MM_PER_INCH = 25.4
 
 _HEADER_END = "report_weasyprint_header_end"
 
@@ -45,12 +45,12 @@ class DocumentRenderer:
     def render(self, body, header=None, footer=None):
         """Return the PDF of one document.
 
-        :param str body: HTML of the document
+        :param str body: HTML page
         :param header: lxml element repeated at the top of each page
         :param footer: lxml element repeated at the bottom of each page
         :rtype: bytes
         """
-        root = lxml.html.document_fromstring(body)
+        root = lxml.html.document_fromstring(body or "<body></body>")
         stylesheets = self._take_stylesheets(root)
         self._clean(root)
         margin_top = self.page.margin_top
@@ -59,7 +59,7 @@ class DocumentRenderer:
                 root.body.insert(0, self._running_element(root, kind, content))
         if header is not None:
             height = self._header_height(root, header, stylesheets)
-            margin_top = max(margin_top, self.page.header_top + height)
+            margin_top = max(margin_top, self.page.header_top + height + HEADER_GAP)
         document = self._layout(root, [*stylesheets, self._page_css(margin_top)])
         pdf = document.write_pdf(zoom=self.page.scale)
         if len(self._images) > IMAGE_CACHE_SIZE:
@@ -118,7 +118,7 @@ class DocumentRenderer:
         return self._parse_css(
             string=f"""
             @page {{
-                size: {mm(page.width)} {mm(page.height)};
+                size: {page.css_size};
                 margin: {mm(margin_top)} {mm(page.margin_right)}
                         {mm(page.margin_bottom)} {mm(page.margin_left)};
                 @top-left {{
@@ -141,9 +141,11 @@ class DocumentRenderer:
     # ------------------------------------------------------------------
 
     def _clean(self, root):
-        """Remove what a PDF has no use for."""
+        """Remove what a PDF has no use for and tell the language of the text."""
         for node in root.xpath("//script | //base"):
             node.drop_tree()
+        for lang in root.xpath("//@data-oe-lang")[:1]:
+            root.set("lang", lang.replace("_", "-"))
 
     def _running_element(self, root, kind, content):
         """Return the header or footer as an element outside the flow.
@@ -181,9 +183,25 @@ class DocumentRenderer:
         return self._header_heights[key]
 
     def _measure_css(self):
+        """Style of the sheet that only holds a header.
+
+        The white space at its end does not count: wkhtmltopdf lets the text run into
+        that, and Odoo's layouts rely on it.
+        """
         page = self.page
-        size = f"{page.css_length(page.content_width)} {page.css_length(page.height)}"
-        return self._parse_css(string=f"@page {{ size: {size}; margin: 0 }}")
+        return self._parse_css(
+            string=f"""
+            @page {{
+                size: {page.css_length(page.content_width)}
+                      {page.css_length(page.height)};
+                margin: 0;
+            }}
+            .report_weasyprint_measure,
+            .report_weasyprint_measure :last-child {{
+                margin-bottom: 0 !important;
+                padding-bottom: 0 !important;
+            }}"""
+        )
 
 
 def running_contents(html, element_id):
@@ -201,5 +219,6 @@ def running_contents(html, element_id):
     body = lxml.html.document_fromstring(html).body
     gathered = body.get_element_by_id(element_id, None)
     if gathered is None:
+        body.tag = "div"
         return lambda index: body
     return lambda index: gathered[index] if index < len(gathered) else None

@@ -63,10 +63,9 @@ class ReportURLFetcher(URLFetcher):
 
     def __init__(self, env, hosts=()):
         super().__init__(allowed_protocols=["data"], allow_redirects=False)
-        user = env.user
-        if user.id == SUPERUSER_ID:
-            user = env.ref("base.public_user")
-        self.env = env(user=user.id, su=False)
+        if env.uid == SUPERUSER_ID:
+            env = env(user=env.ref("base.public_user").id, context={})
+        self.env = env(su=False)
         self.hosts = frozenset(hosts)
 
     def fetch(self, url, headers=None):
@@ -101,7 +100,7 @@ class ReportURLFetcher(URLFetcher):
         """Return an asset bundle, generating it when this is its first use."""
         # A report may be printed on a read-only cursor.
         with self._writable_env() as env:
-            # Bundles are public files without an owner.
+            # sudo: bundles are public files without an owner.
             bundle = env["ir.attachment"].sudo().search(
                 [
                     ("public", "=", True),
