@@ -226,6 +226,16 @@ class OnergyMeter(models.Model):
                 )
         return super().write(vals)
 
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_read(self):
+        # A load that runs meanwhile may be about to insert readings of these meters.
+        for company in self.company_id:
+            self.env["onergy.reading.loader"]._lock(company)
+        if self._has_readings():
+            raise UserError(
+                self.env._("A meter with readings is kept. Archive it instead.")
+            )
+
     def _has_readings(self):
         return bool(
             self.env["onergy.reading"].search_count(

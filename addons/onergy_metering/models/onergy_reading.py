@@ -21,9 +21,11 @@ STATUSES = [("ok", "OK"), ("warn", "Warning"), ("error", "Error, accepted")]
 class OnergyReading(models.Model):
     """The value of a register at a moment, as received.
 
-    A lean table: no audit columns, one foreign key, no row is ever edited. A wrong
-    value is superseded by another row; ``onergy.reading.revision`` tells by whom and
-    why. Written by ``onergy.reading.loader`` only.
+    A lean table: no audit columns, no row is ever edited. A wrong value is superseded
+    by another row; ``onergy.reading.revision`` tells by whom and why. Written by
+    ``onergy.reading.loader`` only, which joins the meters set-based; checking them
+    again row by row would double the cost of a load. A trigger keeps meters that
+    have readings.
     """
 
     _name = "onergy.reading"
@@ -32,9 +34,7 @@ class OnergyReading(models.Model):
     _order = "moment desc, meter_id, register"
     _rec_name = "moment"
 
-    meter_id = fields.Many2one(
-        "onergy.meter", required=True, ondelete="restrict", readonly=True
-    )
+    meter_id = UncheckedMany2one("onergy.meter", required=True, readonly=True)
     register = fields.Selection(REGISTERS, required=True, readonly=True)
     moment = fields.Datetime(required=True, readonly=True)
     value = fields.Float(
@@ -57,6 +57,25 @@ class OnergyReading(models.Model):
     )
     # 64 kB for millions of rows, as readings arrive in order of time.
     _moment_brin = models.Index("USING brin (moment)")
+
+    def init(self):
+        super().init()
+        self.env.cr.execute(
+            """
+            CREATE OR REPLACE FUNCTION onergy_reading_keep_meter() RETURNS trigger AS $$
+            BEGIN
+                IF EXISTS (SELECT 1 FROM onergy_reading WHERE meter_id = OLD.id) THEN
+                    RAISE foreign_key_violation
+                    USING MESSAGE = 'meter ' || OLD.serial || ' has readings';
+                END IF;
+                RETURN OLD;
+            END
+            $$ LANGUAGE plpgsql;
+            CREATE OR REPLACE TRIGGER onergy_reading_keep_meter
+                BEFORE DELETE ON onergy_meter
+                FOR EACH ROW EXECUTE FUNCTION onergy_reading_keep_meter();
+            """
+        )
 
     @api.depends("meter_id.serial", "moment")
     def _compute_display_name(self):

@@ -38,7 +38,7 @@ class CopySource:
         lines = []
         try:
             for row in self._rows:
-                lines.append("\t".join(["\\N" if f is None else _text(f) for f in row]))
+                lines.append(_line(row))
                 if len(lines) >= rows:
                     break
         except FileError as error:
@@ -48,6 +48,14 @@ class CopySource:
         self.count += len(lines)
         # Lone surrogates come from broken JSON escapes; they are no text.
         return ("\n".join(lines) + "\n").encode("utf-8", "replace")
+
+
+def _line(row):
+    line, key, register, moment, value, unit, status, column, raw, reason = row
+    if not reason and key.isalnum():
+        # Good rows hold nothing that COPY would take for more than text.
+        return f"{line}\t{key}\t{register}\t{moment}\t{value}\t{unit}\t{status}\t\t\t"
+    return "\t".join(["\\N" if field is None else _text(field) for field in row])
 
 
 def _text(value):

@@ -170,6 +170,24 @@ class TestLoader(MeteringCase):
                 [self.meter.id],
             )
 
+    def test_meter_with_readings_is_kept(self):
+        self._load(("71000001", "2026-01-15", "1"))
+        with self.assertRaises(UserError):
+            self.meter.unlink()
+        with (
+            mute_logger("odoo.sql_db"),
+            self.assertRaises(psycopg2.errors.ForeignKeyViolation),
+            self.env.cr.savepoint(),
+        ):
+            self.env.cr.execute(
+                "DELETE FROM onergy_meter_placement WHERE meter_id = %(id)s; "
+                "DELETE FROM onergy_meter WHERE id = %(id)s",
+                {"id": self.meter.id},
+            )
+        fresh = self.env["onergy.meter"].create({"serial": "71000008"})
+        fresh.unlink()
+        self.assertFalse(fresh.exists())
+
     def test_unit_is_fixed_once_there_are_readings(self):
         self.meter.unit = "kWh"
         self.meter.unit = "GJ"
