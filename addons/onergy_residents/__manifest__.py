@@ -57,6 +57,9 @@
             "onergy_residents/static/src/scss/portal.scss",
             "onergy_residents/static/src/scss/portal_request.scss",
         ],
+        "web.assets_tests": [
+            "onergy_residents/static/tests/tours/**/*",
+        ],
     },
     "demo": ["demo/demo.xml"],
 }

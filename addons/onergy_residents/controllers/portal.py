@@ -213,12 +213,8 @@ class OnergyPortal(PortalAccount):
     def _get_home_section(self, contract):
         home = contract.connection_id
         services = [
-            label
-            for name, label in (
-                ("service_heating", request.env._("heating")),
-                ("service_hot_water", request.env._("hot water")),
-                ("service_cooling", request.env._("cooling")),
-            )
+            home._fields[name]._description_string(request.env)
+            for name in ("service_heating", "service_hot_water", "service_cooling")
             if home[name]
         ]
         rows = [

@@ -9,5 +9,6 @@ from . import test_portal_access
 from . import test_portal_account
 from . import test_portal_activate
 from . import test_portal_finance
+from . import test_portal_tour
 from . import test_request
 from . import test_request_portal
