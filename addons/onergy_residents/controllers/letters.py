@@ -26,10 +26,12 @@ class OnergyLetters(Controller):
         except (AccessError, MissingError):
             return request.not_found()
         except UserError as error:
-            return request.render(
+            response = request.render(
                 "http_routing.http_error",
                 {"status_code": request.env._("No letters"), "status_message": error},
             )
+            response.status_code = 410  # Gone
+            return response
         return request.make_response(
             pdf,
             headers=[
