@@ -46,7 +46,9 @@ class OnergyAccessCode(models.Model):
     login = fields.Char(
         "Login name", related="user_id.login", related_sudo=True, readonly=True
     )
-    company_id = fields.Many2one("res.company", required=True, index=True, readonly=True)
+    company_id = fields.Many2one(
+        "res.company", required=True, index=True, readonly=True
+    )
     code_hash = fields.Char(
         required=True, readonly=True, copy=False, groups="base.group_system"
     )
@@ -196,7 +198,9 @@ class OnergyAccessCode(models.Model):
         )
         mails.send()
         left = mails.exists()
-        failed = codes.browse(left.filtered(lambda m: m.state != "sent").mapped("res_id"))
+        failed = codes.browse(
+            left.filtered(lambda m: m.state != "sent").mapped("res_id")
+        )
         left.unlink()
         failed._revoke()
         return failed.partner_id

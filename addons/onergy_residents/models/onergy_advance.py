@@ -20,7 +20,9 @@ class OnergyAdvance(models.Model):
     partner_id = fields.Many2one(related="contract_id.partner_id", store=True)
     complex_id = fields.Many2one(related="contract_id.complex_id", store=True)
     amount = fields.Monetary(
-        "Amount per month", required=True, help="In the company's currency, VAT included."
+        "Amount per month",
+        required=True,
+        help="In the company's currency, VAT included.",
     )
     date_from = fields.Date("From", required=True)
     origin = fields.Selection(

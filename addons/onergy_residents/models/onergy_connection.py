@@ -70,7 +70,9 @@ class OnergyConnection(models.Model):
     house_number = fields.Char(required=True)
     house_addition = fields.Char("Addition")
     house_number_sort = fields.Integer(
-        compute="_compute_house_number_sort", store=True, export_string_translation=False
+        compute="_compute_house_number_sort",
+        store=True,
+        export_string_translation=False,
     )
     zip = fields.Char("Postcode", required=True, index=True)
     city = fields.Char(required=True)

@@ -190,15 +190,19 @@ class OnergyContract(models.Model):
         """Archiving lets go of the connection's days, so it is for mistakes only."""
         archived = self.filtered(lambda c: not c.active)
         # sudo: bills bind the contract, also for who may not read bills
-        billed = self.env["account.move"].sudo().search(
-            [("onergy_contract_id", "in", archived.ids), ("state", "=", "posted")],
-            limit=1,
+        billed = (
+            self.env["account.move"]
+            .sudo()
+            .search(
+                [("onergy_contract_id", "in", archived.ids), ("state", "=", "posted")],
+                limit=1,
+            )
         )
         if billed:
             raise ValidationError(
                 self.env._(
-                    "%(contract)s has invoices and has to stay on the books. Give it an "
-                    "end date instead of archiving it.",
+                    "%(contract)s has invoices and has to stay on the books. Give it "
+                    "an end date instead of archiving it.",
                     contract=billed.onergy_contract_id.display_name,
                 )
             )

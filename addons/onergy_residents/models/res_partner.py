@@ -93,7 +93,11 @@ class ResPartner(models.Model):
             )
             others &= Domain("company_id", "=" if partner.company_id else "!=", False)
             # sudo: the number is taken whether or not this user may see by whom
-            if self.sudo().with_context(active_test=False).search_count(others, limit=1):
+            if (
+                self.sudo()
+                .with_context(active_test=False)
+                .search_count(others, limit=1)
+            ):
                 raise ValidationError(
                     self.env._(
                         "Debtor number %(number)s is already in use.",
@@ -197,7 +201,9 @@ class ResPartner(models.Model):
         """Return the company that supplies this contact, latest contract first."""
         self.ensure_one()
         return (
-            self.company_id or self.onergy_contract_ids[:1].company_id or self.env.company
+            self.company_id
+            or self.onergy_contract_ids[:1].company_id
+            or self.env.company
         )
 
     def _onergy_check_can_be_invited(self):
@@ -212,7 +218,9 @@ class ResPartner(models.Model):
                 )
             )
         # sudo: staff may not read the groups of a user
-        staff = self.filtered(lambda p: any(u._is_internal() for u in p.sudo().user_ids))
+        staff = self.filtered(
+            lambda p: any(u._is_internal() for u in p.sudo().user_ids)
+        )
         if staff:
             raise UserError(
                 self.env._(

@@ -73,7 +73,7 @@ class OnergyContractGap(models.Model):
                 )
             ),
             gap AS (
-                -- Ids that do not meet: even after a contract, odd before the first one.
+                -- Ids that never meet: even after a contract, odd before the first.
                 SELECT
                     span.id * 2 AS id,
                     span.connection_id,

@@ -71,7 +71,9 @@ class OnergyAccessInvite(models.TransientModel):
         if not self.target_ids:
             raise UserError(self.env._("There is nobody to invite in this selection."))
         self.target_ids._onergy_check_can_be_invited()
-        return self._print_letters() if self.delivery == "letter" else self._send_mails()
+        return (
+            self._print_letters() if self.delivery == "letter" else self._send_mails()
+        )
 
     def _print_letters(self):
         """Send the browser to the PDF of the next residents; more PDFs may follow."""
@@ -109,8 +111,8 @@ class OnergyAccessInvite(models.TransientModel):
         if not batch:
             raise UserError(
                 self.env._(
-                    "These letters have been made already. Codes are printed only once: "
-                    "invite the residents again for new letters."
+                    "These letters have been made already. Codes are printed only "
+                    "once: invite the residents again for new letters."
                 )
             )
         self.batch_ids = False

@@ -9,9 +9,7 @@ class OnergyContractEnd(models.TransientModel):
 
     contract_id = fields.Many2one("onergy.contract", required=True, readonly=True)
     connection_id = fields.Many2one(related="contract_id.connection_id")
-    date_end = fields.Date(
-        "Last day", required=True, default=fields.Date.context_today
-    )
+    date_end = fields.Date("Last day", required=True, default=fields.Date.context_today)
     successor = fields.Selection(
         [
             ("owner", "The owner pays, until there is a new resident"),
