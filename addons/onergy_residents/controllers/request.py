@@ -255,7 +255,7 @@ class OnergyPortalRequest(OnergyPortal):
         sitemap=False,
     )
     def portal_reply_request(self, request_id, access_token=None, text="", **kw):
-        record = self._get_request(request_id, access_token)
+        record = self._get_request(request_id, access_token, answering=True)
         if not record:
             return request.redirect("/my")
         text = text.strip()
@@ -286,7 +286,7 @@ class OnergyPortalRequest(OnergyPortal):
         sitemap=False,
     )
     def portal_close_request(self, request_id, access_token=None, **kw):
-        record = self._get_request(request_id, access_token)
+        record = self._get_request(request_id, access_token, answering=True)
         if not record:
             return request.redirect("/my")
         if record.state != "closed":
@@ -297,17 +297,22 @@ class OnergyPortalRequest(OnergyPortal):
             )
         return self._request_done(record, access_token, "closed")
 
-    def _get_request(self, request_id, access_token):
+    def _get_request(self, request_id, access_token, answering=False):
         """Return the request as superuser, or nothing if it is not his to see.
 
-        Staff who open the address see it as the resident does.
+        Staff who open the address see it as the resident does; who of them may not
+        write requests does not answer here either.
         """
         try:
-            return self._document_check_access(
+            record = self._document_check_access(
                 "onergy.request", request_id, access_token=access_token
             )
         except (AccessError, MissingError):
             return None
+        user = request.env.user
+        if answering and user._is_internal():
+            return record if record.with_user(user).has_access("write") else None
+        return record
 
     def _get_author(self, record):
         """Return who writes: the person who is logged in, else the requester."""

@@ -127,6 +127,7 @@ class OnergyDemo(models.AbstractModel):
             tracking_disable=True,
             mail_create_nosubscribe=True,
             mail_auto_subscribe_no_notify=True,
+            mail_activity_quick_update=True,
             no_reset_password=True,
         )._load_parts(fields.Date.context_today(self))
 

@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 
 
 class ResCompany(models.Model):
@@ -28,3 +28,23 @@ class ResCompany(models.Model):
         "CHECK (onergy_request_days >= 0)",
         "The number of working days to answer cannot be negative.",
     )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        companies = super().create(vals_list)
+        companies._onergy_sync_request_alias()
+        return companies
+
+    def write(self, vals):
+        result = super().write(vals)
+        if "onergy_request_alias_id" in vals:
+            self._onergy_sync_request_alias()
+        return result
+
+    def _onergy_sync_request_alias(self):
+        """Let mail to a company's inbox become a request of that company."""
+        for company in self.filtered("onergy_request_alias_id"):
+            # sudo: aliases are for administrators
+            company.sudo().onergy_request_alias_id.alias_defaults = repr(
+                {"company_id": company.id}
+            )

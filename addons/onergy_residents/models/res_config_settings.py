@@ -13,6 +13,15 @@ class ResConfigSettings(models.TransientModel):
         config_parameter="onergy_residents.access_code_days",
         help="Days after which the code on a letter stops working.",
     )
+    onergy_request_days = fields.Integer(
+        related="company_id.onergy_request_days", readonly=False
+    )
+    onergy_request_user_id = fields.Many2one(
+        related="company_id.onergy_request_user_id", readonly=False
+    )
+    onergy_request_alias_id = fields.Many2one(
+        related="company_id.onergy_request_alias_id", readonly=False
+    )
 
     @api.constrains("onergy_access_code_days")
     def _check_onergy_access_code_days(self):

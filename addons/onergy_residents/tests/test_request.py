@@ -176,6 +176,36 @@ class TestRequest(OnergyCommon, MailCase, TransactionCase):
         self.assertIn("stranger@example.com", request.email_from)
         self.assertEqual(request.state, "new")
 
+    def test_inbox_of_a_second_company_makes_its_requests(self):
+        company = self.env["res.company"].create(
+            {"name": "Second", "alias_domain_id": self.mail_alias_domain.id}
+        )
+        company.onergy_request_alias_id = self.env["mail.alias"].create(
+            {
+                "alias_name": "second",
+                "alias_domain_id": self.mail_alias_domain.id,
+                "alias_model_id": self.env["ir.model"]._get_id("onergy.request"),
+            }
+        )
+        with self.mock_mail_gateway():
+            self._receive(
+                "Stranger <stranger@example.com>",
+                subject="For the second",
+                to=company.onergy_request_alias_id.alias_full_name,
+            )
+        request = self.env["onergy.request"].search(
+            [("subject", "=", "For the second")]
+        )
+        self.assertEqual(request.company_id, company)
+        self.assertIn(
+            "second@", request._notify_get_reply_to()[request.id], request.name
+        )
+        self.assertFalse(
+            self.env["onergy.request"]
+            .with_user(self.clerk)
+            .search([("id", "=", request.id)])
+        )
+
     # ------------------------------------------------------------------ link
     def test_claimed_address_is_a_hint_for_staff_only(self):
         request = self._request(
