@@ -176,6 +176,8 @@ class OnergyDemo(models.AbstractModel):
             company.email = STAFF[0][1]
         if not company.phone:
             company.phone = "+31 20 000 0000"
+        # Amounts as Dutch readers write them: € 12,34.
+        company.currency_id.position = "before"
         with file_open("onergy_residents/demo/logo.png", "rb") as file:
             company.logo = b64encode(file.read())
         if not self.env["mail.alias.domain"].search_count([], limit=1):
@@ -388,6 +390,9 @@ class OnergyDemo(models.AbstractModel):
         connection = period["connection"]
         partner = partners.get(period["payer"]) or connection._get_vacancy_payer()
         direct_debit = rng.random() < 0.75 and partner in accounts
+        if period["payer"] == 1 and connection.complex_id.code == "LK":
+            # The portal's resident pays this home's bills himself: one is open.
+            direct_debit = False
         return {
             "connection_id": connection.id,
             "partner_id": partner.id,
@@ -638,14 +643,16 @@ class OnergyDemo(models.AbstractModel):
         with file_open("onergy_residents/demo/requests.json") as file:
             specs = json.load(file)
         rng = self._random("requests")
-        running = contracts.filtered(lambda c: c.state == "running")
-        askers = rng.sample(list(running.filtered(lambda c: c.role != "vacancy")), 40)
+        running = contracts.filtered(
+            lambda c: c.state == "running" and c.role != "vacancy"
+        )
+        askers = rng.sample(list(running.filtered("partner_id.email")), len(specs))
         stages = {
             stage.state: stage for stage in self.env["onergy.request.stage"].search([])
         }
         now = fields.Datetime.now()
         messages = []
-        for spec, asker in zip(specs, askers, strict=False):
+        for spec, asker in zip(specs, askers, strict=True):
             contract = contracts[0] if spec.get("resident") else asker
             moment = datetime.combine(
                 today - timedelta(days=spec["days_ago"]),
