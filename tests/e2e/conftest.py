@@ -190,7 +190,9 @@ def visitor(chromium, site, artifacts):
         return person
 
     yield make
-    for person in made:
+    for number, person in enumerate(made):
+        # Where each was at the end; after a failure, what he was looking at.
+        person.picture(f"zz-last-{number}")
         person.context.close()
     errors = [error for person in made for error in person.errors]
     assert not errors, errors

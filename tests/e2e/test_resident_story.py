@@ -34,6 +34,9 @@ meter = env["onergy.connection"].browse({connection}).placement_ids.filtered(
 ).meter_id[:1]
 last = env["onergy.reading"].search(
     [("meter_id", "=", meter.id)], order="moment desc", limit=1)
+from datetime import UTC
+from zoneinfo import ZoneInfo
+day = last.moment.replace(tzinfo=UTC).astimezone(ZoneInfo("Europe/Amsterdam")).date()
 """
 
 
@@ -65,7 +68,7 @@ def activate(resident, login, code):
     page.fill("#onergy_login", login)
     page.fill("#onergy_code", "AAAA-BBBB-CCCC-DDDD")
     page.get_by_role("button", name="Volgende").click()
-    assert page.locator("[aria-invalid=true]").count(), "a wrong code gives no error"
+    page.locator("[aria-invalid=true]").first.wait_for()
     resident.picture("02-verkeerde-code")
     page.fill("#onergy_login", login)
     page.fill("#onergy_code", code.lower().replace("-", " "))
@@ -100,10 +103,9 @@ def change_email(resident, site, mailbox, partner):
     confirmation = mailbox.to(new)
     current = f"env['res.partner'].browse({partner}).email"
     assert site.value(current) != new, "changed before it was confirmed"
-    resident.go(link_in(confirmation, "/onergy/"))
-    button = page.get_by_role("button", name=re.compile("Bevestig"))
-    if button.count():
-        button.click()
+    resident.go(link_in(confirmation, "/email/confirm"))
+    page.get_by_role("button", name="Ja, gebruik dit adres").click()
+    page.get_by_text(new).first.wait_for()
     resident.picture("07-email-bevestigd")
     assert site.value(current) == new
     site.send_mail()
@@ -131,7 +133,7 @@ def see_new_reading(resident, site, folder, connection):
         "meter.serial",
         "last.value",
         "last.unit",
-        "last.moment.date()",
+        "day",
         given=LAST_READING.format(connection=connection),
     )
     new_day = date.fromisoformat(day) + timedelta(days=1)
@@ -177,10 +179,10 @@ def ask_and_read_answer(resident, visitor, site, mailbox):
 
 def answer_in_backend(clerk, site, subject):
     number = site.value(
-        f"env['onergy.request'].search([('name', '=', {subject!r})]).id"
+        f"env['onergy.request'].search([('subject', '=', {subject!r})]).id"
     )
-    page = clerk.go(f"/odoo/onergy.request/{number}")
-    page.get_by_role("button", name="Bericht verzenden").click()
+    page = clerk.go(f"/odoo/onergy-requests/{number}")
+    page.get_by_role("button", name="Verzend bericht").click()
     page.locator(
         ".o-mail-Composer textarea, .o-mail-Composer [contenteditable]"
     ).first.fill("Wilt u eerst de radiator ontluchten?")
