@@ -4,6 +4,8 @@ from odoo.exceptions import UserError
 from odoo.http import Controller, request, route
 from odoo.tools import email_normalize
 
+from odoo.addons.web.controllers.utils import _get_login_redirect_url
+
 from .portal import SECURITY_HEADERS
 
 ACTIVATE_URL = "/onergy/activate"
@@ -129,10 +131,10 @@ class OnergyActivate(Controller):
 
     def _log_in(self, login, password):
         request.session.pop(SESSION_KEY, None)
-        request.session.authenticate(
-            request.env, {"login": login, "password": password, "type": "password"}
-        )
-        return request.redirect("/my", code=303)
+        credential = {"login": login, "password": password, "type": "password"}
+        auth = request.session.authenticate(request.env, credential)
+        # Who has set a second factor before is asked for it first.
+        return request.redirect(_get_login_redirect_url(auth["uid"], "/my"), code=303)
 
     def _render_code(self, typed, errors=None):
         return request.render(

@@ -85,15 +85,16 @@ class OnergyPortal(PortalAccount):
         response = super().home(**kw)
         values = self._prepare_onergy_values("home", **kw)
         if values["contract"]:
-            values.update(self._prepare_glance_values(values["contract"]))
+            values.update(self._prepare_glance_values(**values))
             response.qcontext.update(values)
         return response
 
-    def _prepare_glance_values(self, contract):
+    def _prepare_glance_values(self, contract, contracts, **kw):
         """Return what the block at the top of the home page shows."""
         partner = request.env.user.partner_id
         company = contract.company_id
         values = {
+            "contracts": contracts,
             "currency": company.currency_id,
             "balance": partner._onergy_get_balance(company),
             **self._get_overdue(company),
@@ -107,6 +108,8 @@ class OnergyPortal(PortalAccount):
 
         Other addons extend this. Each step is a dict with ``text``, ``url``, ``label``
         (of the button) and ``is_urgent``.
+
+        :param dict values: the figures at a glance, see ``_prepare_glance_values``
         """
         steps = []
         if values["overdue_amount"]:
@@ -117,7 +120,10 @@ class OnergyPortal(PortalAccount):
                         "you can.",
                         amount=values["currency"].format(values["overdue_amount"]),
                     ),
-                    "url": "/my/finance#onergy_bills",
+                    # With several homes the bill may be another home's.
+                    "url": "/my/invoices"
+                    if len(values["contracts"]) > 1
+                    else "/my/finance#onergy_bills",
                     "label": request.env._("See your bills"),
                     "is_urgent": True,
                 }
@@ -205,7 +211,7 @@ class OnergyPortal(PortalAccount):
                 self._data_row(
                     contract,
                     request.env._("Bank account (IBAN)"),
-                    self._get_masked_account(contract),
+                    self._get_masked_account(contract, or_any=True),
                 ),
             ]
         return {"id": "you", "title": request.env._("About you"), "rows": rows}
@@ -307,9 +313,15 @@ class OnergyPortal(PortalAccount):
         lines = partner._display_address(without_company=True).splitlines()
         return "\n".join(filter(None, (line.strip() for line in lines)))
 
-    def _get_masked_account(self, contract):
+    def _get_masked_account(self, contract, or_any=False):
+        """Return the account that is paid from in words, without most of its digits.
+
+        :param or_any: when the contract has none, any other that is known
+        """
         # sudo: bank accounts are staff's to read; four digits of his own leave here
         account = contract.sudo().bank_account_id
+        if or_any and not account:
+            account = request.env.user.commercial_partner_id.sudo().bank_ids[:1]
         if not account:
             return ""
         return request.env._(
@@ -344,6 +356,9 @@ class OnergyPortal(PortalAccount):
             # sudo: the supplier's account number is on every bill
             "company_account": company.sudo().partner_id.bank_ids[:1].acc_number,
             "advances": contract.advance_ids.sorted("date_from", reverse=True),
+            "current_advance": contract._get_advance(
+                fields.Date.context_today(contract)
+            ),
             "bills": Move.search(
                 domain, order="invoice_date desc, id desc", limit=BILLS_ON_FINANCE
             ),
