@@ -30,4 +30,7 @@
         "views/menus.xml",
         "views/portal_finance.xml",
     ],
+    "assets": {
+        "web.assets_frontend": ["onergy_payt/static/src/scss/portal.scss"],
+    },
 }

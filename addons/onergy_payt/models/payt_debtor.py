@@ -40,6 +40,11 @@ class PaytDebtor(models.Model):
     proposed_email = fields.Char(
         readonly=True, help="The address that the payer gave on Payt's page."
     )
+    seen_email = fields.Char(
+        readonly=True,
+        help="The address that Payt showed last: it is proposed once, whatever the "
+        "answer was.",
+    )
     payt_updated = fields.Char(readonly=True)
 
     _partner_uniq = models.UniqueIndex("(connection_id, partner_id)")

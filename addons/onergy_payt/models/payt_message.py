@@ -200,6 +200,27 @@ class PaytMessage(models.Model):
         message._post_in_chatter()
         return message
 
+    @api.model
+    def _receive(self, debtor, subject, body, invoice=None):
+        """Keep a message that a resident wrote on our own portal and tell staff.
+
+        Payt's API sends messages to debtors only, so this one stays with us; the answer
+        goes through Payt like any other.
+        """
+        message = self.create(
+            {
+                "connection_id": debtor.connection_id.id,
+                "kind": "in",
+                "subject": subject,
+                "body": body,
+                "debtor_id": debtor.id,
+                "invoice_id": invoice.id if invoice else False,
+                "is_unread": True,
+            }
+        )
+        message._post_in_chatter()
+        return message
+
     # --------------------------------------------------------------------- actions
 
     def action_mark_read(self):

@@ -285,7 +285,7 @@ class PaytPull(models.AbstractModel):
     def _apply_debtor(self, connection, debtor, row):
         proposed = (row.get("debtor_provided_email_address") or "").strip()
         news = proposed and proposed.lower() != (debtor.partner_id.email or "").lower()
-        changed = proposed != (debtor.proposed_email or "")
+        changed = proposed != (debtor.seen_email or "")
         debtor.write(
             {
                 "payt_id": text_id(row["id"]),
@@ -294,10 +294,11 @@ class PaytPull(models.AbstractModel):
                 "open_amount": float(parse_money(row.get("book_open_amount"))),
                 "payment_behaviour": row.get("payment_behaviour") or 0,
                 "is_paused": bool(row.get("paused_at")),
+                "seen_email": proposed or False,
                 "payt_updated": row["updated_at"],
             }
         )
-        if changed and (news or not proposed):
+        if changed:
             debtor.proposed_email = proposed if news else False
             if news:
                 connection._notify(

@@ -1,1 +1,11 @@
-from . import test_connection, test_payments, test_push, test_webhook
+from . import (
+    test_access,
+    test_connection,
+    test_faults,
+    test_payments,
+    test_portal,
+    test_property,
+    test_pull,
+    test_push,
+    test_webhook,
+)

@@ -1,0 +1,311 @@
+from odoo.exceptions import UserError
+from odoo.tests import tagged
+
+from .common import PaytCommon
+
+
+@tagged("post_install", "-at_install")
+class TestPull(PaytCommon):
+    """What Payt tells us besides money."""
+
+    def setUp(self):
+        super().setUp()
+        self.move = self.invoice(100.0)
+        self.sync()
+
+    def phase(self, phase, **values):
+        self.payt.control_phase(
+            {"invoice_number": self.move.name, "phase": phase, **values}
+        )
+
+    # ---------------------------------------------------------------------- phases
+
+    def test_a_reminder_shows_on_the_invoice_and_in_its_history(self):
+        self.phase("reminder_1", costs="5.00")
+        self.pull()
+        mirror = self.mirror(self.move)
+        self.assertEqual((mirror.status, mirror.status_number), ("reminder", 1))
+        self.assertEqual(mirror.costs_open, 5.0)
+        self.assertEqual(self.move.amount_residual, 100.0)
+        self.assertEqual(self.move.payt_status, "reminder")
+        self.assertIn("Reminder 1", str(self.move.message_ids[0].body))
+        found = self.env["account.move"].search(
+            [("payt_invoice_ids.status", "=", "reminder")]
+        )
+        self.assertIn(self.move, found)
+
+    def test_the_history_tells_each_step_once(self):
+        self.phase("reminder_1")
+        before = len(self.move.message_ids)
+        for _number in range(3):
+            self.pull()
+        self.assertEqual(len(self.move.message_ids), before + 1)
+
+    def test_a_quiet_poll_costs_one_call_per_list(self):
+        self.payt.counts.clear()
+        self.pull()
+        self.assertEqual(set(self.payt.counts.values()), {1})
+        self.assertEqual(self.payt.counts.total(), 8)
+
+    def test_a_watermark_stays_when_there_is_no_news(self):
+        cursor = self.connection.cursor_ids.filtered(lambda c: c.resource == "invoices")
+        before = cursor.watermark
+        self.pull()
+        self.assertEqual(cursor.watermark, before)
+        self.phase("reminder_1")
+        self.pull()
+        self.assertGreaterEqual(cursor.watermark, before)
+
+    def test_a_break_halfway_loses_no_page(self):
+        self.connection.page_size = 2
+        moves = [self.invoice(10.0) for _number in range(5)]
+        self.push()
+        for move in moves:
+            self.payt.control_phase(
+                {"invoice_number": move.name, "phase": "reminder_2"}
+            )
+        # The first page comes, then the line breaks for good.
+        self.payt.faults.add(
+            {"kind": "cut_before", "operation": "GET /v1/invoices", "times": 9}
+        )
+        self.pull()
+        self.payt.faults.clear()
+        self.pull()
+        statuses = {self.mirror(move).status for move in moves}
+        self.assertEqual(statuses, {"reminder"})
+
+    def test_one_refused_list_does_not_stop_the_others(self):
+        self.phase("reminder_1")
+        self.payt.faults.add(
+            {
+                "kind": "missing_scope",
+                "operation": "GET /v1/debtors",
+                "scope": "debtors:read",
+            }
+        )
+        self.pull()
+        self.assertEqual(self.mirror(self.move).status, "reminder")
+        cursor = self.connection.cursor_ids.filtered(lambda c: c.resource == "debtors")
+        self.assertIn("debtors:read", cursor.last_error)
+
+    def test_a_case_keeps_its_costs_apart(self):
+        self.phase("debt_collection")
+        self.pull()
+        mirror = self.mirror(self.move)
+        self.assertEqual(mirror.status, "debt_collection")
+        self.assertEqual(mirror.case_id.collection_costs, 40.0)
+        self.assertEqual(mirror.case_id.interest, 1.25)
+        self.assertEqual(self.move.amount_residual, 100.0)
+
+    def test_deleted_at_payt(self):
+        with self.payt.locked() as state:
+            stored = self.at_payt(self.move)
+            state.delete(
+                "invoices",
+                stored,
+                invoice_number=stored["invoice_number"],
+                origin_identifier=stored["invoice_identifier"],
+                debtor_id=stored["debtor_id"],
+            )
+        self.connection.cursor_ids.sudo().last_run = False
+        self.pull()
+        self.assertEqual(self.mirror(self.move).status, "deleted")
+        self.assertTrue(self.move.activity_ids)
+
+    # --------------------------------------------------------------------- messages
+
+    def test_a_question_reaches_staff_without_mailing_anyone(self):
+        self.payt.control_comment(
+            {"invoice_number": self.move.name, "text": "Klopt <b>dit</b>?"}
+        )
+        self.pull()
+        message = self.env["payt.message"].search([])
+        self.assertEqual((message.kind, message.is_unread), ("in", True))
+        self.assertEqual(message.move_id, self.move)
+        note = message.mail_message_id
+        self.assertEqual(note.author_id, self.payer)
+        self.assertIn("Klopt &lt;b&gt;dit&lt;/b&gt;?", str(note.body))
+        self.assertTrue(note.is_internal or note.subtype_id.internal)
+        mailed = self.env["mail.mail"].search([]).recipient_ids
+        self.assertNotIn(self.payer, mailed)
+        self.assertTrue(self.move.activity_ids)
+
+    def test_an_answer_goes_back_once(self):
+        self.payt.control_comment({"invoice_number": self.move.name, "text": "Vraag"})
+        self.pull()
+        message = self.env["payt.message"].search([])
+        wizard = (
+            self.env["payt.answer.wizard"]
+            .with_context(default_message_id=message.id)
+            .create({"body": "Dat klopt."})
+        )
+        self.assertIn(message.subject, wizard.subject)
+        wizard.action_send()
+        self.sync()
+        self.sync()
+        answers = [
+            row["content"]
+            for row in self.payt.state.messages.values()
+            if row["sender_type"] == "creditor"
+        ]
+        self.assertEqual(answers, ["Dat klopt."])
+        self.assertEqual(self.env["payt.message"].search_count([]), 2)
+        self.assertFalse(message.is_unread)
+
+    def test_a_note_is_for_staff(self):
+        with self.payt.locked() as state:
+            state.insert(
+                "notes",
+                {
+                    "content": "Gebeld, betaalt vrijdag",
+                    "invoice_id": self.at_payt(self.move)["id"],
+                    "debtor_id": self.at_payt(self.move)["debtor_id"],
+                    "created_at": state.now(),
+                },
+            )
+        self.pull()
+        self.assertEqual(self.env["payt.message"].search([]).kind, "note")
+
+    # ------------------------------------------------------------------------- plans
+
+    def _propose(self):
+        with self.payt.locked() as state:
+            state.plan(
+                [self.at_payt(self.move)],
+                [("50.00", "2025-07-01"), ("50.00", "2025-08-01")],
+                reason="Even krap",
+            )
+        self.pull()
+        return self.env["payt.plan"].search([])
+
+    def test_a_proposed_plan_is_decided_by_a_person(self):
+        plan = self._propose()
+        self.assertEqual((plan.state, plan.reason), ("proposed", "Even krap"))
+        self.assertEqual((plan.amount, len(plan.term_ids)), (100.0, 2))
+        self.assertTrue(plan.activity_ids)
+        plan.action_approve()
+        with self.assertRaises(UserError):
+            plan.action_reject()
+        self.sync()
+        self.assertEqual(plan.state, "active")
+        self.assertEqual(self.mirror(self.move).status, "plan")
+        self.assertFalse(plan.activity_ids)
+        plan.action_deactivate()
+        self.sync()
+        self.assertEqual(plan.state, "ended")
+
+    def test_a_decision_with_unclear_outcome_is_looked_up(self):
+        self.patch(self.env.registry["payt.push"], "_look_up_after", lambda push: 0)
+        plan = self._propose()
+        self.payt.faults.add(
+            {"kind": "cut_after", "operation": "PATCH /v1/payment_plans/{id}/approve"}
+        )
+        plan.action_approve()
+        self.push()
+        self.assertEqual(self.operations(plan).state, "unknown")
+        self.push()
+        self.assertEqual(self.operations(plan).state, "done")
+        self.assertEqual(self.payt.counts["PATCH /v1/payment_plans/{id}/approve"], 1)
+
+    # ------------------------------------------------------------------------ e-mail
+
+    def _give_email(self, address):
+        with self.payt.locked() as state:
+            debtor = state.debtors[self.at_payt(self.move)["debtor_id"]]
+            state.change_email(debtor, address)
+        self.pull()
+        return self.mirror(self.move).debtor_id
+
+    def test_a_given_address_is_a_proposal(self):
+        debtor = self._give_email("nieuw@example.com")
+        self.assertEqual(debtor.proposed_email, "nieuw@example.com")
+        self.assertEqual(self.payer.email, "eerste@example.com")
+        self.payer.action_payt_accept_email()
+        self.assertEqual(self.payer.email, "nieuw@example.com")
+        self.push()
+        (contact,) = self.payt.state.contacts.values()
+        self.assertEqual(contact["default_email_address"], "nieuw@example.com")
+        self.assertFalse(debtor.proposed_email)
+
+    def test_a_refused_address_stays_refused(self):
+        debtor = self._give_email("fout@example.com")
+        self.payer.action_payt_refuse_email()
+        self.phase("reminder_1")
+        self.pull()
+        self.pull()
+        self.assertFalse(debtor.proposed_email)
+        self.assertEqual(self.payer.email, "eerste@example.com")
+
+    # ------------------------------------------------------------------- differences
+
+    def differences(self):
+        self.env.flush_all()
+        return self.env["payt.difference"].search(
+            [("connection_id", "=", self.connection.id)]
+        )
+
+    def test_no_difference_when_all_is_well(self):
+        self.assertFalse(self.differences())
+
+    def test_another_open_amount_is_explained_and_mended(self):
+        self.mirror(self.move).open_amount = 60.0
+        self.at_payt(self.move)["open_amount"] = type(
+            self.at_payt(self.move)["open_amount"]
+        )("60.00")
+        row = self.differences()
+        self.assertEqual((row.kind, row.difference), ("amount", 40.0))
+        self.assertTrue(row.explanation)
+        row.action_mend()
+        self.assertFalse(self.differences(), "a change on its way is no difference")
+        self.push()
+        self.assertFalse(self.differences())
+        self.assertEqual(str(self.at_payt(self.move)["open_amount"]), "100.00")
+
+    def test_an_unbooked_online_payment_is_named_as_the_reason(self):
+        self.pay(self.move, amount="30.00")
+        self.pull()
+        transaction = self.env["payt.transaction"].search([])
+        payment = transaction.payment_id
+        payment.move_id.line_ids.remove_move_reconcile()
+        transaction.sudo().state = "attention"
+        self.operations(state="pending").state = "cancelled"
+        self.assertIn("online", self.differences().explanation)
+
+    def test_an_invoice_that_never_arrived_is_sent(self):
+        late = self.invoice(50.0)
+        self.operations(self.mirror(late)).state = "cancelled"
+        row = self.differences()
+        self.assertEqual((row.kind, row.move_id), ("missing", late))
+        row.action_mend()
+        self.push()
+        self.assertTrue(self.at_payt(late))
+
+    def test_a_deleted_invoice_can_be_sent_again(self):
+        self.mirror(self.move).status = "deleted"
+        row = self.differences()
+        self.assertEqual(row.kind, "deleted")
+        with self.payt.locked() as state:
+            state.invoices.clear()
+        row.action_mend()
+        self.push()
+        self.assertTrue(self.at_payt(self.move))
+
+    def test_a_cancelled_invoice_is_closed_at_payt(self):
+        name = self.move.name
+        self.move.button_draft()
+        self.push()
+        row = self.differences()
+        self.assertEqual(row.kind, "cancelled")
+        row.action_mend()
+        self.push()
+        stored = self.payt.state.find("invoices", invoice_number=name)
+        self.assertEqual(stored["open_amount"], 0)
+        self.assertFalse(self.differences())
+
+    def test_webhooks_gone_silent_are_noticed(self):
+        self.connection.sudo().last_webhook = False
+        self.assertFalse(self.connection.webhooks_silent)
+        self.phase("reminder_1")
+        self.pull()
+        self.connection.invalidate_recordset()
+        self.assertTrue(self.connection.webhooks_silent)
