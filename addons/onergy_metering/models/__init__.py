@@ -12,6 +12,9 @@ from . import onergy_consumption_day
 from . import onergy_consumption_month
 from . import onergy_consumption_builder
 from . import onergy_degree_day
+from . import onergy_vee_rule
+from . import onergy_vee_mute
+from . import onergy_vee_engine
 from . import onergy_connection
 from . import onergy_contract
 from . import res_company

@@ -88,7 +88,6 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         cr.execute(self._get_month_query())
         cr.execute(self._get_replace_query())
         cr.execute("DELETE FROM onergy_consumption_month WHERE days = 0")
-        cr.execute("DROP TABLE onergy_span, onergy_interval, onergy_new_day")
 
     def _get_span_query(self, touched):
         """From the reading before the first touched one to the one after the last."""

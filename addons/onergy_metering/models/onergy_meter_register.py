@@ -24,6 +24,15 @@ class OnergyMeterRegister(models.Model):
     last_moment = fields.Datetime("Last reading", readonly=True)
     last_value = fields.Float(digits=(16, 3), readonly=True)
 
+    # What the rules know of it; see onergy.vee.engine.
+    stat_day = fields.Date("Judged until", readonly=True)
+    day_count = fields.Integer("Days learnt", readonly=True)
+    use_sum = fields.Float(readonly=True, export_string_translation=False)
+    weight_sum = fields.Float(readonly=True, export_string_translation=False)
+    still_since = fields.Date("No use since", readonly=True)
+    low_since = fields.Date("Little use since", readonly=True)
+    estimated_since = fields.Date(readonly=True)
+
     _meter_register_uniq = models.UniqueIndex("(meter_id, register)")
 
     def init(self):

@@ -1,5 +1,9 @@
+import json
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import format_date
 
 from .onergy_meter import REGISTERS
 
@@ -56,6 +60,18 @@ class OnergyReadingException(models.Model):
     reason = fields.Selection(
         selection="_get_reasons", required=True, readonly=True, index=True
     )
+    severity = fields.Selection(
+        [("info", "Information"), ("issue", "Work item"), ("terminate", "Set aside")],
+        required=True,
+        readonly=True,
+        default="terminate",
+    )
+    rule_id = fields.Many2one("onergy.vee.rule", ondelete="set null", readonly=True)
+    day = fields.Date(readonly=True, help="The day that a rule speaks about.")
+    chart_data = fields.Text("Use per day", compute="_compute_evidence")
+    neighbour_ids = fields.Many2many(
+        "onergy.reading", string="Readings around it", compute="_compute_evidence"
+    )
     remedy = fields.Char("What to do", compute="_compute_remedy")
     retryable = fields.Boolean(compute="_compute_retryable")
     state = fields.Selection(
@@ -71,6 +87,9 @@ class OnergyReadingException(models.Model):
             ("accepted", "Accepted"),
             ("replaced", "Other value entered"),
             ("rejected", "Rejected"),
+            ("estimated", "Estimated"),
+            ("muted", "Rule muted"),
+            ("exchanged", "Meter exchanged"),
             ("ignored", "Ignored"),
         ],
         readonly=True,
@@ -97,6 +116,7 @@ class OnergyReadingException(models.Model):
         """(code, what is wrong, what to do about it)"""
         _ = self.env._
         fix_file = _("Ask for a correct file, or correct the profile; import it again.")
+        look_at_use = _("Compare with the days around it; ask the resident if need be.")
         check_meter = _("Compare with the meter and the readings around it.")
         return [
             (
@@ -205,6 +225,48 @@ class OnergyReadingException(models.Model):
                 _("Have the gateway send standard telegrams."),
             ),
             (
+                "vee_power",
+                _("More than the connection can draw"),
+                _("Compare with the meter; a digit or the unit may be wrong."),
+            ),
+            ("vee_high", _("Much more use than expected"), look_at_use),
+            (
+                "vee_ratio",
+                _("Use is off by a factor of units"),
+                _("Check the unit and the decimal mark; was the meter exchanged?"),
+            ),
+            ("vee_low", _("Much less use than expected"), look_at_use),
+            (
+                "vee_stuck",
+                _("The energy register stands still while water flows"),
+                _("Have the meter looked at; estimate the days until then."),
+            ),
+            (
+                "vee_still",
+                _("No use although it is cold"),
+                _("Is the dwelling empty? Then mute the rule; else look at the meter."),
+            ),
+            (
+                "vee_delta_t",
+                _("Energy and volume do not fit"),
+                _("Check units and decimals of both registers, and the sensors."),
+            ),
+            (
+                "vee_gap",
+                _("No readings for days; the days in between are estimated"),
+                _("Fetch the missing readings, or accept the estimate."),
+            ),
+            (
+                "vee_estimated",
+                _("Estimated for too long"),
+                _("Have the meter read on the spot."),
+            ),
+            (
+                "vee_late",
+                _("The reading is old"),
+                _("Check the clock and the connection of the gateway."),
+            ),
+            (
                 "no_total",
                 _("The telegram holds no valid total"),
                 _("Have the meter looked at."),
@@ -229,6 +291,67 @@ class OnergyReadingException(models.Model):
             record.display_name = " – ".join(
                 filter(None, [record.meter_key, labels.get(record.reason)])
             )
+
+    # -- evidence ------------------------------------------------------------------
+
+    EVIDENCE_DAYS = 14
+
+    @api.depends("meter_id", "register", "moment")
+    def _compute_evidence(self):
+        for record in self:
+            record.chart_data = json.dumps([{"key": "", "values": []}])
+            record.neighbour_ids = False
+            if record.meter_id and record.moment and record.register:
+                record.chart_data = record._get_chart()
+                record.neighbour_ids = record._get_neighbours()
+
+    def _get_chart(self):
+        """Use per day around the moment, in the shape of ``dashboard_graph``."""
+        self.ensure_one()
+        middle = self.day or self.moment.date()
+        margin = timedelta(days=self.EVIDENCE_DAYS)
+        use = dict(
+            self.env["onergy.consumption.day"]._read_group(
+                [
+                    ("meter_id", "=", self.meter_id.id),
+                    ("register", "=", self.register),
+                    ("day", ">=", middle - margin),
+                    ("day", "<=", middle + margin),
+                ],
+                ["day:day"],
+                ["quantity:sum"],
+            )
+        )
+        days = [
+            middle + timedelta(days=offset)
+            for offset in range(-self.EVIDENCE_DAYS, self.EVIDENCE_DAYS + 1)
+        ]
+        values = [
+            {
+                "label": format_date(self.env, day, date_format="d MMM"),
+                "value": use.get(day, 0),
+                "type": "future" if day == middle else "past",
+            }
+            for day in days
+        ]
+        title = "m³" if self.register == "volume" else "GJ"
+        return json.dumps([{"key": title, "values": values}])
+
+    def _get_neighbours(self, count=4):
+        """The readings just before and just after."""
+        domain = [
+            ("meter_id", "=", self.meter_id.id),
+            ("register", "=", self.register),
+            ("superseded", "=", False),
+        ]
+        readings = self.env["onergy.reading"]
+        before = readings.search(
+            [*domain, ("moment", "<=", self.moment)], order="moment desc", limit=count
+        )
+        after = readings.search(
+            [*domain, ("moment", ">", self.moment)], order="moment", limit=count
+        )
+        return before | after
 
     # -- resolutions ---------------------------------------------------------------
 
@@ -318,10 +441,52 @@ class OnergyReadingException(models.Model):
                     reason=dict(self._get_reasons())[self.reason],
                 )
             )
+        if self.reason.startswith("vee_") and self.severity != "terminate":
+            # The reading is in force; the rule was told that this is all right.
+            self._resolve("resolved", "accepted", note)
+            return
         if not self.value and self.reason.startswith(("bad_", "missing_")):
             raise UserError(self.env._("There is no value to accept. Enter one."))
         origin = self.import_id.channel or "manual"
         self._apply_value(self.value, "accepted", note, origin)
+
+    def _reject(self, note):
+        """Do not use the value; a reading in force behind it gives way."""
+        landed = self.filtered(lambda e: e.day and e.severity != "terminate")
+        self._resolve("resolved", "rejected", note)
+        landed._retire_readings(note)
+
+    def _estimate(self, note):
+        """The same, with the days estimated from the readings around them."""
+        self._resolve("resolved", "estimated", note)
+        self.filtered("day")._retire_readings(note)
+
+    def _retire_readings(self, note):
+        """Supersede the reading that ends the day; the day is shared out anew."""
+        self.check_access("write")
+        loader = self.env["onergy.reading.loader"]
+        for record in self:
+            loader._retire_boundary(
+                record.meter_id, record.register, record.day, note, record
+            )
+        self.env["onergy.consumption.builder"]._rebuild_meters(self.meter_id)
+
+    def _mute(self, date_to, note):
+        """Say no more about these meters until ``date_to``."""
+        self.env["onergy.vee.mute"].create(
+            [
+                {
+                    "meter_id": record.meter_id.id,
+                    "code": record.rule_id.code,
+                    "date_from": record.day,
+                    "date_to": date_to,
+                    "reason": note,
+                }
+                for record in self
+                if record.rule_id and record.meter_id
+            ]
+        )
+        self._resolve("resolved", "muted", note)
 
     def action_open_resolve(self):
         return {

@@ -1,5 +1,5 @@
 import logging
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import psycopg2.errors
@@ -9,6 +9,8 @@ from odoo.exceptions import ConcurrencyError
 from odoo.tools import SQL
 
 from ..parsers import ROW_FIELDS
+from ..parsers.units import ENERGY, UNITS
+from .onergy_vee_engine import DECAY
 from .staging import CopySource
 
 _logger = logging.getLogger(__name__)
@@ -63,8 +65,9 @@ class OnergyReadingLoader(models.AbstractModel):
         if counts["bad"]:
             listed = counts["bad"] - self._insert_exceptions(company, import_id)
         if new:
-            self._update_registers()
             self.env["onergy.consumption.builder"]._build_landed()
+            self.env["onergy.vee.engine"]._evaluate_landed(company, import_id)
+            self._update_registers()
         if counts["same"] or new:
             self._resolve_exceptions(company, import_id)
         self._drop_stage()
@@ -149,6 +152,37 @@ class OnergyReadingLoader(models.AbstractModel):
         self._invalidate()
 
     @api.model
+    def _retire_boundary(self, meter, register, day, reason, exception=None):
+        """Supersede the readings that count as the end of ``day``."""
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE onergy_reading SET superseded = TRUE
+                 WHERE meter_id = %s AND register = %s AND superseded IS NOT TRUE
+                   AND moment >= %s AND moment < %s
+                RETURNING id
+                """,
+                meter.id,
+                register,
+                self._day_start(day) + timedelta(hours=12),
+                self._day_start(day) + timedelta(hours=36),
+            )
+        )
+        self.env["onergy.reading.revision"].sudo().create(  # audit trail
+            [
+                {
+                    "meter_id": meter.id,
+                    "old_reading_id": old_id,
+                    "exception_id": exception and exception.id,
+                    "reason": reason,
+                }
+                for (old_id,) in self.env.cr.fetchall()
+            ]
+        )
+        self._refresh_register(meter, register)
+        self._invalidate()
+
+    @api.model
     def _day_start(self, day):
         """00:00 of ``day`` where the dwellings are, as naive UTC."""
         local = datetime.combine(day, time.min, ZoneInfo(DAY_ZONE))
@@ -179,7 +213,8 @@ class OnergyReadingLoader(models.AbstractModel):
 
     def _drop_stage(self):
         self.env.cr.execute(
-            "DROP TABLE IF EXISTS onergy_stage, onergy_known, onergy_judged"
+            "DROP TABLE IF EXISTS onergy_stage, onergy_known, onergy_judged, "
+            "onergy_vee_now, onergy_vee_day, onergy_vee_state"
         )
 
     def _copy(self, rows):
@@ -200,6 +235,7 @@ class OnergyReadingLoader(models.AbstractModel):
         cr = self.env.cr
         # Compiling these statements takes longer than running them.
         cr.execute("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'")
+        self.env["onergy.vee.engine"]._prepare_rules(company)
         cr.execute(self._get_known_query(company))
         cr.execute("ANALYZE onergy_known")
         cr.execute(self._get_judge_query())
@@ -242,15 +278,23 @@ class OnergyReadingLoader(models.AbstractModel):
                    CASE reg.register WHEN 'volume' THEN 0.001 ELSE m.step END AS step,
                    CASE reg.register WHEN 'volume' THEN NULL
                         ELSE NULLIF(m.register_capacity, 0) END AS capacity,
+                   NULLIF(m.power, 0) AS power, unit.factor,
                    installed.days, st.last_moment, st.last_value
               FROM one
               JOIN onergy_meter m ON m.id = one.meter_id
              CROSS JOIN (VALUES ('energy'), ('cooling'), ('volume')) reg(register)
+              LEFT JOIN (VALUES %(units)s) unit(name, factor)
+                ON reg.register <> 'volume' AND unit.name = m.unit
               LEFT JOIN installed ON installed.meter_id = one.meter_id
               LEFT JOIN onergy_meter_register st
                 ON st.meter_id = one.meter_id AND st.register = reg.register
             """,
             company=company.id,
+            units=SQL(", ").join(
+                SQL("(%s, %s::numeric)", name, str(factor))
+                for name, (kind, factor) in UNITS.items()
+                if kind == ENERGY
+            ),
         )
 
     def _get_judge_query(self):
@@ -259,6 +303,7 @@ class OnergyReadingLoader(models.AbstractModel):
             CREATE TEMPORARY TABLE onergy_judged ON COMMIT DROP AS
             WITH matched AS (
                 SELECT s.*, k.meter_id, k.last_moment, k.step, k.capacity,
+                       k.power, k.factor,
                        CASE
                          WHEN s.reason <> '' THEN s.reason
                          WHEN k.meter_id IS NULL THEN 'unknown_meter'
@@ -284,7 +329,9 @@ class OnergyReadingLoader(models.AbstractModel):
                        row_number() OVER same AS occurrence,
                        first_value(value) OVER same AS first_value,
                        lag(value) OVER run AS file_value,
-                       lag(moment) OVER run AS file_moment
+                       lag(moment) OVER run AS file_moment,
+                       max(value) OVER (run ROWS BETWEEN UNBOUNDED PRECEDING
+                                        AND 1 PRECEDING) AS file_max
                   FROM matched m
                 -- Both windows share one sort, which is the order of the index too.
                 WINDOW same AS (PARTITION BY verdict, meter_id, register, moment
@@ -308,6 +355,13 @@ class OnergyReadingLoader(models.AbstractModel):
                           AND NOT COALESCE(q.value > 0.9 * q.capacity
                                            AND after.value < 0.1 * q.capacity, FALSE)
                      THEN 'above_next'
+                     -- kW x s to GJ, with one step of the register to either side.
+                     -- The way back up from a row that fell is no use of heat.
+                     WHEN (q.value - GREATEST(before.value, q.file_max) - 2 * q.step)
+                          * q.factor
+                          > COALESCE(q.power, rule.threshold) / 1e6
+                            * extract(epoch FROM q.moment - before.moment)
+                     THEN 'vee_power'
                    END AS verdict,
                    COALESCE(stored.value, before.value) AS other_value
               FROM sequenced q
@@ -336,12 +390,16 @@ class OnergyReadingLoader(models.AbstractModel):
                    ORDER BY r.moment LIMIT 1
               ) after ON TRUE
              CROSS JOIN LATERAL (
-                  SELECT CASE
-                           WHEN q.file_moment < COALESCE(probed.moment, q.state_moment)
-                           THEN COALESCE(probed.value, q.state_value)
-                           ELSE COALESCE(q.file_value, probed.value, q.state_value)
-                         END AS value
+                  SELECT CASE WHEN in_file THEN q.file_value
+                              ELSE COALESCE(probed.value, q.state_value) END AS value,
+                         CASE WHEN in_file THEN q.file_moment
+                              ELSE COALESCE(probed.moment, q.state_moment) END AS moment
+                    FROM (SELECT q.file_moment >= COALESCE(
+                        probed.moment, q.state_moment, '-infinity') AS in_file) nearer
               ) before
+              LEFT JOIN onergy_vee_now rule
+                ON rule.code = 'power' AND q.moment >= rule.date_from
+               AND q.moment < COALESCE(rule.date_to + 1, 'infinity')
             """,
             latest=SQL(
                 "((now() AT TIME ZONE 'UTC') + %s * interval '1 minute')",
@@ -390,10 +448,10 @@ class OnergyReadingLoader(models.AbstractModel):
                 INSERT INTO onergy_reading_exception (
                     company_id, import_id, line, meter_key, meter_id, register, moment,
                     value, unit, status, column_name, raw, reason, other_value,
-                    state, fingerprint, create_uid, write_uid, create_date, write_date)
+                    severity, state, fingerprint, create_uid, write_uid, create_date, write_date)
                 SELECT %(company)s, %(import)s, line, key, meter_id,
                        NULLIF(register, ''), moment, value, NULLIF(unit, ''), status,
-                       NULLIF(column_name, ''), NULLIF(raw, ''), verdict, other_value, 'open', fingerprint,
+                       NULLIF(column_name, ''), NULLIF(raw, ''), verdict, other_value, 'terminate', 'open', fingerprint,
                        %(uid)s, %(uid)s, %(now)s, %(now)s
                   FROM (
                     SELECT DISTINCT ON (fingerprint) j.*, fingerprint
@@ -423,17 +481,37 @@ class OnergyReadingLoader(models.AbstractModel):
         self.env.cr.execute(
             """
             INSERT INTO onergy_meter_register AS st
-                   (meter_id, register, unit, first_moment, last_moment, last_value)
-            SELECT meter_id, register, (array_agg(unit))[1], min(moment), max(moment),
-                   (array_agg(value ORDER BY moment DESC))[1]
-              FROM onergy_judged WHERE verdict IS NULL
-             GROUP BY meter_id, register
+                   (meter_id, register, unit, first_moment, last_moment, last_value,
+                    stat_day, day_count, use_sum, weight_sum,
+                    still_since, low_since, estimated_since)
+            SELECT j.*, s.day, COALESCE(s.count, 0), s.use_sum, s.weight_sum,
+                   s.still_since, s.low_since, s.estimated_since
+              FROM (
+                SELECT meter_id, register, (array_agg(unit))[1], min(moment),
+                       max(moment), (array_agg(value ORDER BY moment DESC))[1]
+                  FROM onergy_judged WHERE verdict IS NULL
+                 GROUP BY meter_id, register
+              ) j
+              LEFT JOIN onergy_vee_state s USING (meter_id, register)
             ON CONFLICT (meter_id, register) DO UPDATE
                SET first_moment = LEAST(st.first_moment, excluded.first_moment),
                    last_moment = GREATEST(st.last_moment, excluded.last_moment),
                    last_value = CASE WHEN excluded.last_moment >= st.last_moment
-                                     THEN excluded.last_value ELSE st.last_value END
-            """
+                                     THEN excluded.last_value ELSE st.last_value END,
+                   stat_day = COALESCE(excluded.stat_day, st.stat_day),
+                   day_count = COALESCE(st.day_count, 0) + excluded.day_count,
+                   use_sum = COALESCE(st.use_sum, 0) * power(%(decay)s,
+                       excluded.day_count) + COALESCE(excluded.use_sum, 0),
+                   weight_sum = COALESCE(st.weight_sum, 0) * power(%(decay)s,
+                       excluded.day_count) + COALESCE(excluded.weight_sum, 0),
+                   still_since = CASE WHEN excluded.stat_day IS NULL
+                       THEN st.still_since ELSE excluded.still_since END,
+                   low_since = CASE WHEN excluded.stat_day IS NULL
+                       THEN st.low_since ELSE excluded.low_since END,
+                   estimated_since = CASE WHEN excluded.stat_day IS NULL
+                       THEN st.estimated_since ELSE excluded.estimated_since END
+            """,
+            {"decay": DECAY},
         )
 
     def _refresh_register(self, meter, register):

@@ -8,3 +8,4 @@ from . import test_mbus
 from . import test_parsers
 from . import test_portal
 from . import test_push
+from . import test_vee

@@ -1,3 +1,5 @@
+from dateutil.relativedelta import relativedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
@@ -14,7 +16,9 @@ class OnergyReadingResolve(models.TransientModel):
         [
             ("accept", "Accept the value as it is"),
             ("replace", "Enter another value"),
+            ("estimate", "Estimate the day from the readings around it"),
             ("reject", "Reject: the value is wrong"),
+            ("mute", "Mute this rule for a while"),
             ("ignore", "Ignore: this row is not for us"),
         ],
         required=True,
@@ -22,6 +26,9 @@ class OnergyReadingResolve(models.TransientModel):
     )
     value = fields.Float("Right value", digits=(16, 3))
     unit = fields.Char(compute="_compute_count")
+    mute_until = fields.Date(
+        default=lambda self: fields.Date.context_today(self) + relativedelta(months=1)
+    )
     note = fields.Char("Reason", required=True, help="Kept with the exception.")
 
     @api.depends("exception_ids")
@@ -38,17 +45,32 @@ class OnergyReadingResolve(models.TransientModel):
     def action_apply(self):
         self.ensure_one()
         exceptions = self.exception_ids.filtered(lambda e: e.state == "open")
-        if self.decision == "reject":
-            exceptions._resolve("resolved", "rejected", self.note)
-        elif self.decision == "ignore":
-            exceptions._resolve("ignored", "ignored", self.note)
-        elif self.decision == "accept":
-            for exception in exceptions:
-                exception._accept(self.note)
-        else:
-            if len(exceptions) != 1:
-                raise UserError(
-                    self.env._("Enter another value for one exception at a time.")
-                )
-            exceptions._apply_value(self.value, "replaced", self.note, "manual")
+        getattr(self, f"_apply_{self.decision}")(exceptions)
         return {"type": "ir.actions.act_window_close"}
+
+    def _apply_accept(self, exceptions):
+        for exception in exceptions:
+            exception._accept(self.note)
+
+    def _apply_replace(self, exceptions):
+        if len(exceptions) != 1:
+            raise UserError(
+                self.env._("Enter another value for one exception at a time.")
+            )
+        exceptions._apply_value(self.value, "replaced", self.note, "manual")
+
+    def _apply_estimate(self, exceptions):
+        exceptions._estimate(self.note)
+
+    def _apply_reject(self, exceptions):
+        exceptions._reject(self.note)
+
+    def _apply_mute(self, exceptions):
+        if exceptions.filtered(lambda e: not e.rule_id):
+            raise UserError(
+                self.env._("Only what a rule says can be muted, not a wrong row.")
+            )
+        exceptions._mute(self.mute_until, self.note)
+
+    def _apply_ignore(self, exceptions):
+        exceptions._resolve("ignored", "ignored", self.note)
