@@ -8,7 +8,7 @@
     "website": "https://github.com/onergy/onergy-residents",
     "development_status": "Beta",
     "depends": ["base_setup", "web"],
-    "external_dependencies": {"python": ["weasyprint"]},
+    "external_dependencies": {"python": ["weasyprint>=70"]},
     "data": [
         "views/ir_actions_report_views.xml",
         "views/report_templates.xml",

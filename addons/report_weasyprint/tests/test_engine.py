@@ -1,9 +1,11 @@
 """Which engine prints, and what happens without it."""
 
+import json
 from unittest.mock import patch
+from urllib.parse import quote
 
 from odoo.exceptions import UserError
-from odoo.tests import tagged
+from odoo.tests import HttpCase, new_test_user, tagged
 
 from odoo.addons.base.models.ir_actions_report import (
     IrActionsReport as BaseReport,
@@ -97,3 +99,23 @@ class TestEngine(ReportCase):
             for records in (self.partners[0], self.partners):
                 with self.assertRaisesRegex(UserError, "Pango"):
                     self.print_report(records)
+
+
+@tagged("post_install", "-at_install")
+class TestRoute(ReportCase, HttpCase):
+    def test_print_from_the_web_client(self):
+        """The route works on a read-only cursor, even when it is the first to print."""
+        new_test_user(self.env, "clerk", groups="base.group_user", password="clerk")
+        self.env["ir.attachment"].search([("url", "=like", "/web/assets/%")]).unlink()
+        self.authenticate("clerk", "clerk")
+        context = json.dumps({"force_report_rendering": True})
+        ids = ",".join(map(str, self.partners.ids))
+        response = self.url_open(
+            f"/report/pdf/{REPORT_NAME}/{ids}?context={quote(context)}"
+        )
+        self.assertEqual(response.headers["Content-Type"], "application/pdf")
+        texts = self.texts(self.reader(response.content))
+        self.assertEqual(len(texts), 6)
+        self.assertIn("Sum of Gamma", texts[-1])
+        state = self.make_jsonrpc_request("/report/check_wkhtmltopdf")
+        self.assertEqual(state, "ok")

@@ -152,15 +152,14 @@ class TestRecords(ReportCase):
 
     def test_style_sheets_are_parsed_once(self):
         """Bootstrap is parsed once in a call, not once a record."""
-        sources = []
-        parse = DocumentRenderer._parse_css
+        read = []
+        read_css = DocumentRenderer._read_css
 
-        def count(renderer, **source):
-            sources.append(source.get("url"))
-            return parse(renderer, **source)
+        def count(renderer, url):
+            read.append(url)
+            return read_css(renderer, url)
 
-        with patch.object(DocumentRenderer, "_parse_css", count):
+        with patch.object(DocumentRenderer, "_read_css", count):
             self.streams(self.partners)
-        urls = [url for url in sources if url]
-        self.assertTrue(urls)
-        self.assertEqual(len(urls), len(set(urls)))
+        self.assertTrue(read)
+        self.assertEqual(len(read), len(set(read)))

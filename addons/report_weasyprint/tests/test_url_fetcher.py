@@ -119,7 +119,9 @@ class TestURLFetcher(ReportCase):
 
     def test_attachment(self):
         path = f"/web/image/{self.secret.id}"
-        self.assertEqual(self.size(self.fetch(path, self.env.ref("base.user_admin"))), (60, 20))
+        self.assertEqual(
+            self.size(self.fetch(path, self.env.ref("base.user_admin"))), (60, 20)
+        )
         self.assertRefused(path, self.portal)
         self.assertRefused(f"/web/content/{self.secret.id}", self.portal)
         token = self.secret.generate_access_token()[0]
@@ -175,7 +177,9 @@ class TestURLFetcher(ReportCase):
     def test_asset_bundle(self):
         """A bundle that nobody asked for before is generated."""
         self.env["ir.attachment"].search([("url", "=like", "/web/assets/%")]).unlink()
-        bundle = self.env["ir.qweb"]._get_asset_bundle("web.report_assets_pdf", js=False)
+        bundle = self.env["ir.qweb"]._get_asset_bundle(
+            "web.report_assets_pdf", js=False
+        )
         path = bundle.get_link("css")
         first = self.fetch(path, self.portal)
         self.assertEqual(first.content_type, "text/css")
@@ -189,6 +193,10 @@ class TestURLFetcher(ReportCase):
         """Nothing of this reaches the network or the disk, and the text is printed."""
         self.view.arch = ARCH % (
             """
+            <link rel="stylesheet" href="http://example.com/style.css"/>
+            <link rel="stylesheet" href="/web/login"/>
+            <link rel="stylesheet" href="/web/static/img/favicon.ico"/>
+            <link rel="stylesheet" href="data:broken"/>
             <style>
                 @import url("http://example.com/style.css");
                 @font-face {font-family: X; src: url("file:///etc/passwd")}
@@ -227,4 +235,6 @@ class TestURLFetcher(ReportCase):
         self.company.logo = False
         self.Report = self.Report.with_user(self.clerk)
         images = self.print_report(self.partner).pages[0].images
-        self.assertEqual(sorted(found.image.size for found in images), [(30, 30), (90, 90)])
+        self.assertEqual(
+            sorted(found.image.size for found in images), [(30, 30), (90, 90)]
+        )

@@ -1,6 +1,7 @@
 """From the HTML that Odoo prepares for wkhtmltopdf to PDF."""
 
 import copy
+import logging
 from urllib.parse import urljoin
 
 import lxml.html
@@ -9,6 +10,8 @@ from odoo.tools import file_open
 
 from .engine import CSS, HTML, FontConfiguration
 from .page import CSS_DPI, MM_PER_INCH
+
+_logger = logging.getLogger(__name__)
 
 STYLESHEET = "report_weasyprint/static/src/css/report.css"
 # Least distance between a high header and the text, in millimetres.
@@ -40,7 +43,7 @@ class DocumentRenderer:
         self._stylesheets = {}
         self._header_heights = {}
         with file_open(STYLESHEET) as file:
-            self._report_css = self._parse_css(string=file.read())
+            self._report_css = self._parse_css(file.read())
 
     def render(self, body, header=None, footer=None):
         """Return the PDF of one document.
@@ -81,13 +84,22 @@ class DocumentRenderer:
     # Style sheets
     # ------------------------------------------------------------------
 
-    def _parse_css(self, **source):
+    def _parse_css(self, css, base_url=None):
         return CSS(
-            **source,
-            base_url=self.base_url,
+            string=css,
+            base_url=base_url or self.base_url,
             url_fetcher=self.url_fetcher,
             font_config=self._fonts,
         )
+
+    def _read_css(self, url):
+        """Return a style sheet, parsed, or ``None`` if a report may not read it."""
+        try:
+            response = self.url_fetcher.fetch(url)
+        except (OSError, ValueError) as error:
+            _logger.warning("Style sheet %s was not used: %s", url, error)
+            return None
+        return self._parse_css(response.read().decode(errors="replace"), base_url=url)
 
     def _take_stylesheets(self, root):
         """Take the style sheets out of a document and return them parsed.
@@ -103,20 +115,20 @@ class DocumentRenderer:
             source = node.get("href") or node.text or ""
             if source not in self._stylesheets:
                 self._stylesheets[source] = (
-                    self._parse_css(url=urljoin(self.base_url, source))
+                    self._read_css(urljoin(self.base_url, source))
                     if node.tag == "link"
-                    else self._parse_css(string=source)
+                    else self._parse_css(source)
                 )
             stylesheets.append(self._stylesheets[source])
             node.drop_tree()
-        return [*stylesheets, self._report_css]
+        return [*filter(None, stylesheets), self._report_css]
 
     def _page_css(self, margin_top):
         page = self.page
         mm = page.css_length
         line = "border-bottom: 1px solid;" if page.header_line else ""
         return self._parse_css(
-            string=f"""
+            f"""
             @page {{
                 size: {page.css_size};
                 margin: {mm(margin_top)} {mm(page.margin_right)}
@@ -190,7 +202,7 @@ class DocumentRenderer:
         """
         page = self.page
         return self._parse_css(
-            string=f"""
+            f"""
             @page {{
                 size: {page.css_length(page.content_width)}
                       {page.css_length(page.height)};

@@ -3,14 +3,13 @@
 import base64
 import logging
 import mimetypes
-from contextlib import contextmanager
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
 from odoo import SUPERUSER_ID
-from odoo.exceptions import MissingError, UserError
+from odoo.exceptions import UserError
 from odoo.http import root
 from odoo.tools import file_open
 from odoo.tools.image import image_guess_size_from_field_name, image_process
@@ -97,41 +96,33 @@ class ReportURLFetcher(URLFetcher):
         return getattr(self, reader)(**{**dict(parse_qsl(parts.query)), **arguments})
 
     def _read_asset(self, path):
-        """Return an asset bundle, generating it when this is its first use."""
-        # A report may be printed on a read-only cursor.
-        with self._writable_env() as env:
-            # sudo: bundles are public files without an owner.
-            bundle = env["ir.attachment"].sudo().search(
-                [
-                    ("public", "=", True),
-                    ("url", "=", path),
-                    ("res_model", "=", "ir.ui.view"),
-                    ("res_id", "=", 0),
-                    ("create_uid", "=", SUPERUSER_ID),
-                ],
-                limit=1,
-            ) or self._generate_asset(env, path)
-            return bundle.raw, "text/css"
+        """Return an asset bundle, generating it when this is its first use.
 
-    def _generate_asset(self, env, path):
-        name, rtl, asset_type, autoprefix = env["ir.asset"]._parse_bundle_name(
+        On a read-only cursor that fails, and Odoo repeats the request on another.
+        """
+        # sudo: bundles are public files without an owner.
+        bundle = self.env["ir.attachment"].sudo().search(
+            [
+                ("public", "=", True),
+                ("url", "=", path),
+                ("res_model", "=", "ir.ui.view"),
+                ("res_id", "=", 0),
+                ("create_uid", "=", SUPERUSER_ID),
+            ],
+            limit=1,
+        ) or self._generate_asset(path)
+        return bundle.raw, "text/css"
+
+    def _generate_asset(self, path):
+        name, rtl, asset_type, autoprefix = self.env["ir.asset"]._parse_bundle_name(
             path.rsplit("/", 1)[-1], debug_assets=False
         )
         if asset_type != "css":
             raise RefusedURL("reports run no scripts")
-        return (
-            env["ir.qweb"]
-            ._get_asset_bundle(name, js=False, rtl=rtl, autoprefix=autoprefix)
-            .css()
+        bundle = self.env["ir.qweb"]._get_asset_bundle(
+            name, js=False, rtl=rtl, autoprefix=autoprefix
         )
-
-    @contextmanager
-    def _writable_env(self):
-        if not self.env.cr.readonly:
-            yield self.env
-            return
-        with self.env.registry.cursor() as cr:
-            yield self.env(cr=cr)
+        return bundle.css()
 
     def _read_barcode(self, barcode_type, value, **options):
         barcode = self.env["ir.actions.report"].barcode(barcode_type, value, **options)
@@ -153,7 +144,7 @@ class ReportURLFetcher(URLFetcher):
             raise RefusedURL("it is not a binary field")
         value = record.with_context(bin_size=False)[field]
         if not value:
-            raise MissingError("The field is empty.")
+            raise RefusedURL("the field is empty")
         if record._name != "ir.attachment" or field != "raw":
             value = base64.b64decode(value)
         return value, guess_mimetype(value)
