@@ -4,6 +4,12 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
 
+# Who may read advances; metering staff works with contracts without them.
+ADVANCE_GROUPS = (
+    "base.group_portal,"
+    "onergy_residents.group_customer_service,onergy_residents.group_accountant"
+)
+
 
 class OnergyContract(models.Model):
     """Who pays for a connection, from one day until another (both included)."""
@@ -86,9 +92,13 @@ class OnergyContract(models.Model):
         related="partner_id.commercial_partner_id", string="Debtor"
     )
     debtor_number = fields.Char(related="partner_id.debtor_number")
-    advance_ids = fields.One2many("onergy.advance", "contract_id")
+    advance_ids = fields.One2many(
+        "onergy.advance", "contract_id", groups=ADVANCE_GROUPS
+    )
     current_advance_amount = fields.Monetary(
-        "Monthly advance", compute="_compute_current_advance_amount"
+        "Monthly advance",
+        compute="_compute_current_advance_amount",
+        groups=ADVANCE_GROUPS,
     )
     note = fields.Html("Internal note", groups="base.group_user")
     invoice_count = fields.Integer(

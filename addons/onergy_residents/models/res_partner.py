@@ -4,6 +4,10 @@ from odoo.fields import Command, Domain
 
 # In order of precedence; who is in none of them is "none".
 PORTAL_STATES = ("active", "invited", "expired")
+STAFF_GROUPS = ",".join(
+    f"onergy_residents.group_{role}"
+    for role in ("customer_service", "metering", "accountant")
+)
 
 
 class ResPartner(models.Model):
@@ -17,14 +21,20 @@ class ResPartner(models.Model):
         "Given with the first contract.",
     )
     onergy_contract_ids = fields.One2many("onergy.contract", "partner_id", "Contracts")
-    onergy_contract_count = fields.Integer(compute="_compute_onergy_contract_count")
+    onergy_contract_count = fields.Integer(
+        compute="_compute_onergy_contract_count", groups=STAFF_GROUPS
+    )
     onergy_address = fields.Char(
         "Home",
         compute="_compute_onergy_address",
+        groups=STAFF_GROUPS,
         help="The address that he pays for now, else the last one.",
     )
+    # For the form of contacts, which colleagues without a role here open as well.
     is_resident = fields.Boolean(
-        compute="_compute_is_resident", search="_search_is_resident"
+        compute="_compute_is_resident",
+        search="_search_is_resident",
+        compute_sudo=True,
     )
     onergy_access_code_ids = fields.One2many(
         "onergy.access.code", "partner_id", "Activation codes"

@@ -1,7 +1,7 @@
 from odoo import Command
 from odoo.exceptions import AccessError
 from odoo.fields import Domain
-from odoo.tests import TransactionCase, new_test_user, tagged
+from odoo.tests import Form, TransactionCase, new_test_user, tagged
 
 from .common import OnergyCommon
 
@@ -145,9 +145,38 @@ class TestAccess(OnergyCommon, TransactionCase):
                     with self.subTest(role=role, model=model, view=view_type):
                         view = views.get_view(view_type=view_type)
                         self.assertTrue(view["arch"])
+                with self.subTest(role=role, model=model, view="record"):
+                    self.assertTrue(Form(views.search([], limit=1)).id)
                 fields = views.fields_get()
                 records = views.search([], limit=2)
                 self.assertTrue(records.read(list(fields)))
+
+            with self.subTest(role=role, model="res.partner"):
+                form = Form(self.resident.with_user(self.staff[role]))
+                self.assertEqual(form.name, "First resident")
+
+    def test_contacts_and_invoices_open_without_a_role(self):
+        colleague = new_test_user(
+            self.env,
+            "colleague",
+            groups="base.group_partner_manager,account.group_account_invoice",
+        )
+        form = Form(self.resident.with_user(colleague))
+        form.phone = "+31 30 000 0000"
+        form.save()
+        self.assertTrue(self.resident.with_user(colleague).is_resident)
+        with self.assertRaises(AccessError):
+            self.resident.with_user(colleague).read(["onergy_address"])
+        invoices = self.env["account.move"].with_user(colleague)
+        self.assertTrue(invoices.get_view(view_type="form")["arch"])
+
+    def test_resident_without_email_can_be_saved(self):
+        """Odoo asks an address of whoever has a login; a number is enough for ours."""
+        form = Form(self.resident.with_user(self.staff["customer_service"]))
+        form.email = False
+        form.save()
+        self.assertFalse(self.resident.email)
+        self.assertTrue(self.resident.user_ids)
 
     # ------------------------------------------------------------------ companies
 

@@ -111,13 +111,13 @@ class TestLetters(InviteCommon, TransactionCase):
             )
 
     def test_many_letters_come_in_several_files(self):
-        with patch.object(onergy_access_invite, "LETTERS_PER_PDF", 1):
+        with patch.object(onergy_access_invite, "BATCH_SIZE", 1):
             wizard = self._invite(self.resident | self.resident_2)
             first = self._letters(wizard)
-            self.assertEqual(wizard.printed_count, 1)
+            self.assertEqual(wizard.done_count, 1)
             self.assertEqual(wizard.target_count, 1)
             second = self._letters(wizard)
-            self.assertEqual(wizard.printed_count, 2)
+            self.assertEqual(wizard.done_count, 2)
         names = [
             page.xpath("//*[hasclass('onergy_login')]/text()")
             for page in (first, second)
@@ -127,6 +127,18 @@ class TestLetters(InviteCommon, TransactionCase):
         )
         with self.assertRefused(UserError, "nobody"):
             wizard.action_invite()
+
+    def test_download_that_failed_is_repeated_before_the_next(self):
+        with patch.object(onergy_access_invite, "BATCH_SIZE", 1):
+            wizard = self._invite(self.resident | self.resident_2)
+            wizard.action_invite()
+            page = self._letters(wizard)
+        self.assertEqual(
+            page.xpath("//*[hasclass('onergy_login')]/text()"),
+            [self.resident.debtor_number],
+        )
+        self.assertEqual(wizard.done_count, 1)
+        self.assertEqual(wizard.target_ids, self.resident_2)
 
     def test_mailing_leaves_out_who_has_access_already(self):
         self._letters(self._invite(self.resident))
@@ -208,6 +220,19 @@ class TestMails(InviteCommon, MailCase, TransactionCase):
         self.assertFalse(
             self.env["mail.mail"].search([("model", "=", "onergy.access.code")])
         )
+
+    def test_many_mails_go_in_batches(self):
+        wizard = self._invite(self.resident | self.resident_2, delivery="email")
+        with (
+            patch.object(onergy_access_invite, "BATCH_SIZE", 1),
+            self.mock_mail_gateway(mail_unlink_sent=True),
+        ):
+            first = wizard.action_invite()
+            self.assertEqual(len(self._mails), 1)
+            last = wizard.action_invite()
+            self.assertEqual(len(self._mails), 2)
+        self.assertNotIn("next", first["params"])
+        self.assertIn("next", last["params"])
 
     def test_who_has_no_address_is_left_out(self):
         self.resident.email = False

@@ -1,8 +1,9 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.fields import Command
 
-# One PDF of this many letters is made well within the time of one request.
-LETTERS_PER_PDF = 200
+# So many letters or mails are made well within the time of one request.
+BATCH_SIZE = 200
 
 
 class OnergyAccessInvite(models.TransientModel):
@@ -41,7 +42,7 @@ class OnergyAccessInvite(models.TransientModel):
     batch_ids = fields.Many2many(
         "res.partner", "onergy_access_invite_batch_rel", string="In the next PDF"
     )
-    printed_count = fields.Integer(readonly=True)
+    done_count = fields.Integer(readonly=True)
 
     @api.depends("partner_ids")
     def _compute_only_new(self):
@@ -68,31 +69,32 @@ class OnergyAccessInvite(models.TransientModel):
     def action_invite(self):
         self.ensure_one()
         self.env["onergy.access.code"]._check_may_issue()
+        if self.batch_ids:
+            # The last download has not come through: these letters first.
+            return self._download_letters()
         if not self.target_ids:
             raise UserError(self.env._("There is nobody to invite in this selection."))
-        self.target_ids._onergy_check_can_be_invited()
-        return (
-            self._print_letters() if self.delivery == "letter" else self._send_mails()
-        )
-
-    def _print_letters(self):
-        """Send the browser to the PDF of the next residents; more PDFs may follow."""
-        batch = self.target_ids[:LETTERS_PER_PDF]
-        rest = self.target_ids - batch
+        batch = self.target_ids[:BATCH_SIZE]
+        batch._onergy_check_can_be_invited()
         self.write(
             {
-                "batch_ids": [fields.Command.set(batch.ids)],
-                "partner_ids": [fields.Command.set(rest.ids)],
-                "printed_count": self.printed_count + len(batch),
-                # Whoever got a letter just now is not in the rest any more.
+                "partner_ids": [Command.set((self.target_ids - batch).ids)],
+                "done_count": self.done_count + len(batch),
+                # Not computed anew for the rest.
                 "only_new": self.only_new,
             }
         )
+        if self.delivery == "email":
+            return self._send_mails(batch)
+        self.batch_ids = batch
+        return self._download_letters()
+
+    def _download_letters(self):
         return {
             "type": "ir.actions.act_url",
             "url": f"/onergy/letters/{self.id}",
-            "target": "download" if rest else "new",
-            "close": not rest,
+            # The dialog stays, says how many were made and offers the next ones.
+            "target": "download",
         }
 
     def _render_letters(self):
@@ -125,8 +127,7 @@ class OnergyAccessInvite(models.TransientModel):
         )
         return pdf
 
-    def _send_mails(self):
-        partners = self.target_ids
+    def _send_mails(self, partners):
         failed = self.env["onergy.access.code"]._issue_by_mail(partners)
         sent = len(partners) - len(failed)
         message = self.env._("%(count)s e-mails with a code were sent.", count=sent)
@@ -135,13 +136,15 @@ class OnergyAccessInvite(models.TransientModel):
                 "This failed, and the code was revoked, for: %(names)s",
                 names=", ".join(failed.mapped("display_name")),
             )
+        notification = {
+            "type": "warning" if failed else "success",
+            "message": message,
+            "sticky": bool(failed),
+        }
+        if not self.target_ids:
+            notification["next"] = {"type": "ir.actions.act_window_close"}
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
-            "params": {
-                "type": "warning" if failed else "success",
-                "message": message,
-                "sticky": bool(failed),
-                "next": {"type": "ir.actions.act_window_close"},
-            },
+            "params": notification,
         }
