@@ -12,3 +12,4 @@ from . import test_portal_finance
 from . import test_portal_tour
 from . import test_request
 from . import test_request_portal
+from . import test_settings
