@@ -1,0 +1,36 @@
+"""Words that several models share."""
+
+COMPONENTS = [
+    ("heat", "Heat"),
+    ("cooling", "Cooling"),
+    ("standing", "Standing charge"),
+    ("metering", "Metering charge"),
+    ("delivery_set", "Rent of the delivery set"),
+    ("connection", "New connection"),
+    ("disconnection", "Disconnection"),
+    ("fee", "Other fee"),
+]
+
+SERVICE_SETS = [
+    ("heating_hot_water", "Heating and hot water"),
+    ("heating", "Heating only"),
+    ("hot_water", "Hot water only"),
+]
+
+UNITS = [
+    ("gj", "per GJ"),
+    ("year", "per year"),
+    ("once", "once"),
+]
+
+#: Units that make sense for a component; what is missing here is charged once.
+COMPONENT_UNITS = {
+    "heat": ("gj",),
+    "cooling": ("gj", "year"),
+    "standing": ("year",),
+    "metering": ("year",),
+    "delivery_set": ("year",),
+}
+
+PRICE_DIGITS = (16, 4)
+TIER_DIGITS = (16, 3)

@@ -1,0 +1,156 @@
+from odoo import Command, fields
+
+from odoo.addons.account.tests.common import AccountTestInvoicingCommon
+
+
+class BillingCommon(AccountTestInvoicingCommon):
+    """A Dutch supplier with the home, meters and prices of the worked example.
+
+    Supply from 1 July 2024 to 30 June 2025, heating and hot water, a rented delivery
+    set and a meter that was exchanged on 17 March 2025.
+    """
+
+    @classmethod
+    @AccountTestInvoicingCommon.setup_country("nl")
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.company = cls.company_data["company"]
+        cls.env.user.group_ids += cls.env.ref("onergy_residents.group_manager")
+        cls.env.user.lang = "en_US"
+        cls.env.user.tz = "Europe/Amsterdam"
+        cls.loader = cls.env["onergy.reading.loader"]
+        cls.delivery_set = cls.env.ref("onergy_billing.delivery_set_individual")
+        cls.complex = cls.env["onergy.complex"].create(
+            {"name": "Test", "code": "T", "weather_station": "999"}
+        )
+        cls.home = cls._create_home("1")
+        cls.tariff_2024 = cls._create_tariff(
+            2024, "2023-12-15", heat=46.69, standing=618.82, metering=31.68, set=145.38
+        )
+        cls.tariff_2025 = cls._create_tariff(
+            2025, "2024-12-15", heat=43.79, standing=577.48, metering=32.80, set=150.49
+        )
+        cls.payer = cls._create_payer("First resident")
+        cls.contract = cls._create_contract(cls.home, cls.payer, "2024-07-01")
+
+    @classmethod
+    def _create_home(cls, number, **values):
+        return cls.env["onergy.connection"].create(
+            {
+                "complex_id": cls.complex.id,
+                "street": "Dorpsstraat",
+                "house_number": number,
+                "zip": "1234 AB",
+                "city": "Utrecht",
+                "delivery_set_id": cls.delivery_set.id,
+                **values,
+            }
+        )
+
+    @classmethod
+    def _create_payer(cls, name, **values):
+        return cls.env["res.partner"].create(
+            {
+                "name": name,
+                "email": f"{name.lower().replace(' ', '.')}@example.com",
+                "street": "Dorpsstraat 1",
+                "zip": "1234 AB",
+                "city": "Utrecht",
+                "country_id": cls.env.ref("base.nl").id,
+                **values,
+            }
+        )
+
+    @classmethod
+    def _create_contract(cls, home, partner, start, end=False, **values):
+        return cls.env["onergy.contract"].create(
+            {
+                "connection_id": home.id,
+                "partner_id": partner.id,
+                "date_start": start,
+                "date_end": end,
+                **values,
+            }
+        )
+
+    @classmethod
+    def _create_tariff(cls, year, decided_on, heat, standing, metering, set, **values):
+        prices = [
+            ("heat", "gj", heat),
+            ("standing", "year", standing),
+            ("metering", "year", metering),
+            ("delivery_set", "year", set),
+        ]
+        return cls.env["onergy.tariff"].create(
+            {
+                "name": f"Tariffs {year}, {decided_on}",
+                "valid_from": f"{year}-01-01",
+                "decided_on": decided_on,
+                "line_ids": [
+                    Command.create(
+                        {
+                            "component": component,
+                            "unit": unit,
+                            "price": price,
+                            "service_set": "heating_hot_water"
+                            if component == "standing"
+                            else False,
+                        }
+                    )
+                    for component, unit, price in prices
+                ],
+                **values,
+            }
+        )
+
+    @classmethod
+    def _correct_2024(cls):
+        """The tariff that follows from the correction of June 2024."""
+        return cls._create_tariff(
+            2024, "2024-07-10", heat=46.69, standing=582.82, metering=31.68, set=145.38
+        )
+
+    @classmethod
+    def _create_meter(cls, serial, home, date_from, date_to=False, **values):
+        meter = cls.env["onergy.meter"].create({"serial": serial, **values})
+        cls.env["onergy.meter.placement"].create(
+            {
+                "meter_id": meter.id,
+                "connection_id": home.id,
+                "date_from": date_from,
+                "date_to": date_to,
+            }
+        )
+        return meter
+
+    @classmethod
+    def _load_readings(cls, *rows):
+        """(serial, day, value): readings at 00:00 of a day."""
+        counts = cls.loader._load_rows(
+            [
+                cls.loader._make_row(
+                    serial,
+                    cls.loader._day_start(fields.Date.to_date(day)),
+                    value,
+                    "GJ",
+                    line=line,
+                )
+                for line, (serial, day, value) in enumerate(rows, start=1)
+            ],
+            cls.company,
+            "file",
+        )
+        if counts["bad"]:
+            raise AssertionError(f"{counts['bad']} readings were refused")
+
+    @classmethod
+    def _load_case_a(cls):
+        cls._create_meter("OLD", cls.home, "2024-07-01", "2025-03-16")
+        cls._create_meter("NEW", cls.home, "2025-03-17")
+        cls._load_readings(
+            ("OLD", "2024-07-01", "412.350"),
+            ("OLD", "2025-01-01", "422.970"),
+            ("OLD", "2025-03-17", "431.480"),
+            ("NEW", "2025-03-17", "0.120"),
+            ("NEW", "2025-07-01", "5.030"),
+        )
