@@ -18,6 +18,9 @@
         "wizards/onergy_reading_upload_views.xml",
         "wizards/onergy_reading_resolve_views.xml",
         "wizards/onergy_reading_entry_views.xml",
+        "wizards/onergy_degree_day_upload_views.xml",
+        "wizards/onergy_meter_exchange_views.xml",
+        "wizards/onergy_metering_overview_views.xml",
         "views/onergy_consumption_views.xml",
         "views/onergy_degree_day_views.xml",
         "views/onergy_meter_placement_views.xml",
@@ -35,6 +38,7 @@
         "views/portal_templates.xml",
         "views/menus.xml",
     ],
+    "oca_data_manual": ["demo/climate_de_bilt.csv"],
     "assets": {
         "web.assets_frontend": [
             "onergy_metering/static/src/scss/heating.scss",

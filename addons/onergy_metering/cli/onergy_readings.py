@@ -61,7 +61,7 @@ class OnergyReadings(Command):
                 try:
                     stream = stack.enter_context(path.open("rb"))
                 except OSError as error:
-                    print(f"{path}: {error.strerror}", file=sys.stderr)
+                    sys.stderr.write(f"{path}: {error.strerror}\n")
                     failed += 1
                     continue
                 record = env["onergy.reading.import"]._import_stream(
@@ -69,7 +69,7 @@ class OnergyReadings(Command):
                 )
             env.cr.commit()  # pylint: disable=invalid-commit
             failed += record.state == "failed"
-            print(f"{path}: {record.summary}")
+            sys.stdout.write(f"{path}: {record.summary}\n")
         return failed
 
     def _find_company(self, env, name):
@@ -84,7 +84,13 @@ class OnergyReadings(Command):
         if not name:
             return profiles
         found = profiles.search(
-            ["&", ("state", "=", "active"), "|", ("code", "=", name), ("name", "=", name)]
+            [
+                "&",
+                ("state", "=", "active"),
+                "|",
+                ("code", "=", name),
+                ("name", "=", name),
+            ]
         )
         if len(found) != 1:
             self.parser.error(f"There is no profile {name!r} in use.")

@@ -11,7 +11,8 @@ class HeatingPortal(OnergyPortal):
     @route("/my/heating", type="http", auth="user", website=True, readonly=True)
     def portal_my_heating(self, unit=None, **kw):
         return request.render(
-            "onergy_metering.portal_my_heating", self._prepare_heating_values(unit, **kw)
+            "onergy_metering.portal_my_heating",
+            self._prepare_heating_values(unit, **kw),
         )
 
     def _prepare_heating_values(self, unit=None, **kw):

@@ -74,11 +74,29 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         for name in ("onergy.consumption.day", "onergy.consumption.month"):
             self.env[name].invalidate_model()
 
+    @api.model
+    def _rebuild_estimated(self, first, last):
+        """Share out anew what was estimated from ``first`` to ``last`` (dates)."""
+        self.env.flush_all()
+        self._build(
+            SQL(
+                """
+                SELECT meter_id, register, min(day)::timestamp AS first,
+                       max(day + 1)::timestamp AS last
+                  FROM onergy_consumption_day
+                 WHERE quality = 'estimated' AND day BETWEEN %s AND %s
+                 GROUP BY meter_id, register
+                """,
+                first,
+                last,
+            )
+        )
+        for name in ("onergy.consumption.day", "onergy.consumption.month"):
+            self.env[name].invalidate_model()
+
     def _build(self, touched):
         cr = self.env.cr
-        cr.execute(
-            "DROP TABLE IF EXISTS onergy_span, onergy_interval, onergy_new_day"
-        )
+        cr.execute("DROP TABLE IF EXISTS onergy_span, onergy_interval, onergy_new_day")
         cr.execute(self._get_span_query(touched))
         cr.execute("ANALYZE onergy_span")
         cr.execute(self._get_interval_query())

@@ -25,9 +25,7 @@ class OnergyConsumptionDay(models.Model):
     _rec_name = "day"
 
     meter_id = UncheckedMany2one("onergy.meter", required=True, readonly=True)
-    connection_id = UncheckedMany2one(
-        "onergy.connection", required=True, readonly=True
-    )
+    connection_id = UncheckedMany2one("onergy.connection", required=True, readonly=True)
     complex_id = fields.Many2one(related="connection_id.complex_id")
     register = fields.Selection(REGISTERS, required=True, readonly=True)
     day = fields.Date(required=True, readonly=True)

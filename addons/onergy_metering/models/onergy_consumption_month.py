@@ -18,9 +18,7 @@ class OnergyConsumptionMonth(models.Model):
     _rec_name = "month"
 
     meter_id = UncheckedMany2one("onergy.meter", required=True, readonly=True)
-    connection_id = UncheckedMany2one(
-        "onergy.connection", required=True, readonly=True
-    )
+    connection_id = UncheckedMany2one("onergy.connection", required=True, readonly=True)
     complex_id = fields.Many2one(related="connection_id.complex_id")
     register = fields.Selection(REGISTERS, required=True, readonly=True)
     month = fields.Date(

@@ -21,9 +21,7 @@ class OnergyContract(models.Model):
         search="_search_meter_ids",
         groups="base.group_user",
     )
-    meter_count = fields.Integer(
-        compute="_compute_meter_ids", groups="base.group_user"
-    )
+    meter_count = fields.Integer(compute="_compute_meter_ids", groups="base.group_user")
 
     def _compute_meter_ids(self):
         for record in self:
@@ -43,8 +41,10 @@ class OnergyContract(models.Model):
         """Placements at the connection that overlap this contract."""
         self.ensure_one()
         return self.connection_id.placement_ids.filtered(
-            lambda p: (not self.date_end or p.date_from <= self.date_end)
-            and (not p.date_to or p.date_to >= self.date_start)
+            lambda p: (
+                (not self.date_end or p.date_from <= self.date_end)
+                and (not p.date_to or p.date_to >= self.date_start)
+            )
         )
 
     def action_view_meters(self):
@@ -85,7 +85,8 @@ class OnergyContract(models.Model):
         if not meters:
             return {}
         first_day = max(
-            self.date_start, (last_day - relativedelta(months=24)).replace(month=1, day=1)
+            self.date_start,
+            (last_day - relativedelta(months=24)).replace(month=1, day=1),
         )
         return {
             day: (float(quantity), estimated)
@@ -216,7 +217,9 @@ class OnergyContract(models.Model):
                 total += quantity or 0.0
                 total_before += before or 0.0
             any_before = any_before or before is not None
-            days.append(self._describe_use(day, "d MMM", quantity, before, estimated, unit))
+            days.append(
+                self._describe_use(day, "d MMM", quantity, before, estimated, unit)
+            )
             day += timedelta(days=1)
         return {
             "start": format_date(self.env, start, date_format="d MMMM y"),

@@ -1,5 +1,12 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 from odoo.tools import SQL
+
+from ..parsers import FileError
+from ..parsers.knmi import read_temperatures
+
+#: The institute delivers the last days again after validation.
+PROVISIONAL_DAYS = 6
 
 #: Dutch practice: heat is used more sparingly in summer and more in deep winter at
 #: the same outside temperature (weighted degree days, base 18 °C).
@@ -56,6 +63,37 @@ class OnergyDegreeDay(models.Model):
             )
 
     @api.model
+    def _load_file(self, stream, date_from=None):
+        """Load a daily file of the KNMI; return the number of days that changed.
+
+        The institute validates on working days and delivers the last days again, so
+        these are provisional until the next file. Days that were shared out by degree
+        days are shared out anew.
+
+        :param stream: binary stream of the file
+        :param date_from: older days are left out
+        """
+        today = fields.Date.context_today(self)
+        provisional = fields.Date.subtract(today, days=PROVISIONAL_DAYS)
+        try:
+            rows = [
+                (station, day, str(temperature), day >= provisional)
+                for station, day, temperature in read_temperatures(stream)
+                if not date_from or day >= date_from
+            ]
+        except FileError as error:
+            raise UserError(
+                self.env._("This is not a daily file of the KNMI: %s", error)
+            ) from None
+        changed = self._load_temperatures(rows)
+        if changed:
+            days = [day for _station, day, _temperature, _provisional in rows]
+            self.env["onergy.consumption.builder"]._rebuild_estimated(
+                min(days), max(days)
+            )
+        return changed
+
+    @api.model
     def _load_temperatures(self, rows):
         """Insert or correct days, set-based.
 
@@ -92,7 +130,7 @@ class OnergyDegreeDay(models.Model):
                        weighted = excluded.weighted,
                        write_uid = excluded.write_uid,
                        write_date = excluded.write_date
-                 WHERE (d.temperature, d.provisional) IS DISTINCT FROM
+                 WHERE (d.temperature, COALESCE(d.provisional, FALSE)) IS DISTINCT FROM
                        (excluded.temperature, excluded.provisional)
                 """,
                 stations=list(stations),

@@ -33,10 +33,11 @@ class OnergyDemo(models.AbstractModel):
     _inherit = "onergy.demo"
 
     def _load_parts(self, today):
-        super()._load_parts(today)
+        result = super()._load_parts(today)
         meters = self.env["onergy.meter"].search_count([], limit=1)
         if self.logins() and not meters:
             self._load_metering(today)
+        return result
 
     def _load_metering(self, today):
         first = today - relativedelta(years=YEARS)

@@ -114,9 +114,7 @@ class OnergyMeter(models.Model):
     last_moment = fields.Datetime(
         "Last reading", compute="_compute_last", search="_search_last_moment"
     )
-    last_value = fields.Float(
-        "Last value", digits=(16, 3), compute="_compute_last"
-    )
+    last_value = fields.Float("Last value", digits=(16, 3), compute="_compute_last")
     silent_days = fields.Integer("Days silent", compute="_compute_last")
     chart_data = fields.Text("Use per month", compute="_compute_chart_data")
     exception_count = fields.Integer(compute="_compute_exception_count")

@@ -37,7 +37,9 @@ class OnergyMeterPlacement(models.Model):
     date_from = fields.Date(
         "From", required=True, default=fields.Date.context_today, tracking=True
     )
-    date_to = fields.Date("Until", tracking=True, help="Last day; empty while it hangs.")
+    date_to = fields.Date(
+        "Until", tracking=True, help="Last day; empty while it hangs."
+    )
     start_value = fields.Float(
         "Start reading",
         digits=(16, 3),

@@ -36,8 +36,7 @@ class OnergyMeterRegister(models.Model):
     _meter_register_uniq = models.UniqueIndex("(meter_id, register)")
 
     def init(self):
-        super().init()
+        result = super().init()
         # Every import updates most rows; room in the page keeps that cheap (HOT).
-        self.env.cr.execute(
-            "ALTER TABLE onergy_meter_register SET (fillfactor = 70)"
-        )
+        self.env.cr.execute("ALTER TABLE onergy_meter_register SET (fillfactor = 70)")
+        return result

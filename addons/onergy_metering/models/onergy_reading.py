@@ -37,9 +37,7 @@ class OnergyReading(models.Model):
     meter_id = UncheckedMany2one("onergy.meter", required=True, readonly=True)
     register = fields.Selection(REGISTERS, required=True, readonly=True)
     moment = fields.Datetime(required=True, readonly=True)
-    value = fields.Float(
-        digits=(16, 6), required=True, readonly=True, aggregator="max"
-    )
+    value = fields.Float(digits=(16, 6), required=True, readonly=True, aggregator="max")
     unit = fields.Char(required=True, readonly=True)
     origin = fields.Selection(ORIGINS, required=True, readonly=True)
     status = fields.Selection(STATUSES, required=True, readonly=True)
@@ -59,7 +57,7 @@ class OnergyReading(models.Model):
     _moment_brin = models.Index("USING brin (moment)")
 
     def init(self):
-        super().init()
+        result = super().init()
         self.env.cr.execute(
             """
             CREATE OR REPLACE FUNCTION onergy_reading_keep_meter() RETURNS trigger AS $$
@@ -76,6 +74,7 @@ class OnergyReading(models.Model):
                 FOR EACH ROW EXECUTE FUNCTION onergy_reading_keep_meter();
             """
         )
+        return result
 
     @api.depends("meter_id.serial", "moment")
     def _compute_display_name(self):
@@ -83,13 +82,15 @@ class OnergyReading(models.Model):
             moment = fields.Datetime.context_timestamp(record, record.moment)
             record.display_name = f"{record.meter_id.serial} {moment:%d-%m-%Y %H:%M}"
 
-    def create(self, vals_list):
+    # Neither goes on to the ORM: the loader alone writes, and with SQL.
+    def create(self, vals_list):  # pylint: disable=method-required-super
         raise UserError(self._get_immutable_message())
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super
         raise UserError(self._get_immutable_message())
 
-    def unlink(self):
+    @api.ondelete(at_uninstall=False)
+    def _unlink_never(self):
         raise UserError(self._get_immutable_message())
 
     @api.model

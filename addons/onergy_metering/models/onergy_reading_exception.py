@@ -34,7 +34,7 @@ class OnergyReadingException(models.Model):
         "res.company", required=True, index=True, readonly=True
     )
     import_id = fields.Many2one(
-        "onergy.reading.import", "Import", index=True, ondelete="cascade", readonly=True
+        "onergy.reading.import", index=True, ondelete="cascade", readonly=True
     )
     filename = fields.Char("File", related="import_id.filename")
     line = fields.Integer(readonly=True, aggregator=None)

@@ -9,7 +9,6 @@ from odoo import api, models
 from odoo.exceptions import ConcurrencyError
 from odoo.tools import SQL
 
-
 _logger = logging.getLogger(__name__)
 
 #: Names under which senders write a file before it is complete.

@@ -220,9 +220,7 @@ class OnergyReadingLoader(models.AbstractModel):
     def _copy(self, rows):
         source = CopySource(rows)
         assert len(ROW_FIELDS) == 10
-        self.env.cr.copy_expert(
-            "COPY onergy_stage FROM STDIN", source, size=1 << 16
-        )
+        self.env.cr.copy_expert("COPY onergy_stage FROM STDIN", source, size=1 << 16)
         if source.error:
             raise source.error
         self.env.cr.execute("ANALYZE onergy_stage")
@@ -253,14 +251,14 @@ class OnergyReadingLoader(models.AbstractModel):
             WITH keys AS (
                 SELECT DISTINCT key FROM onergy_stage WHERE key <> ''
             ), found AS (
-                SELECT k.key, m.id FROM keys k
-                  JOIN onergy_meter m ON m.serial = k.key AND m.company_id = %(company)s
+                SELECT key, m.id FROM keys
+                  JOIN onergy_meter m ON serial = key AND company_id = %(company)s
                  UNION
-                SELECT k.key, m.id FROM keys k
-                  JOIN onergy_meter m ON m.mbus_id = k.key AND m.company_id = %(company)s
+                SELECT key, m.id FROM keys
+                  JOIN onergy_meter m ON mbus_id = key AND company_id = %(company)s
                  UNION
-                SELECT k.key, m.id FROM keys k
-                  JOIN onergy_meter m ON m.dev_eui = k.key AND m.company_id = %(company)s
+                SELECT key, m.id FROM keys
+                  JOIN onergy_meter m ON dev_eui = key AND company_id = %(company)s
             ), one AS (
                 SELECT key, min(id) AS meter_id, count(*) > 1 AS ambiguous
                   FROM found GROUP BY key
@@ -448,10 +446,12 @@ class OnergyReadingLoader(models.AbstractModel):
                 INSERT INTO onergy_reading_exception (
                     company_id, import_id, line, meter_key, meter_id, register, moment,
                     value, unit, status, column_name, raw, reason, other_value,
-                    severity, state, fingerprint, create_uid, write_uid, create_date, write_date)
+                    severity, state, fingerprint,
+                    create_uid, write_uid, create_date, write_date)
                 SELECT %(company)s, %(import)s, line, key, meter_id,
                        NULLIF(register, ''), moment, value, NULLIF(unit, ''), status,
-                       NULLIF(column_name, ''), NULLIF(raw, ''), verdict, other_value, 'terminate', 'open', fingerprint,
+                       NULLIF(column_name, ''), NULLIF(raw, ''), verdict, other_value,
+                       'terminate', 'open', fingerprint,
                        %(uid)s, %(uid)s, %(now)s, %(now)s
                   FROM (
                     SELECT DISTINCT ON (fingerprint) j.*, fingerprint

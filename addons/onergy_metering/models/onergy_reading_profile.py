@@ -359,8 +359,18 @@ class OnergyReadingProfile(models.Model):
             return [self.env._("The sample does not give the expected rows.")]
         return []
 
-    @api.depends(lambda self: [*_PLAIN, *_MAPS, "moment_formats", "missing_tokens",
-                               "extra_values", "sample", "sample_filename", "expected"])
+    @api.depends(
+        lambda self: [
+            *_PLAIN,
+            *_MAPS,
+            "moment_formats",
+            "missing_tokens",
+            "extra_values",
+            "sample",
+            "sample_filename",
+            "expected",
+        ]
+    )
     def _compute_preview(self):
         for profile in self:
             rows, error = [], ""
@@ -460,9 +470,7 @@ class OnergyReadingProfile(models.Model):
                 continue
             stream.seek(0)
             try:
-                rows = list(
-                    islice(profile._get_rows(stream, filename, company), lines)
-                )
+                rows = list(islice(profile._get_rows(stream, filename, company), lines))
             except FileError:
                 continue
             score = profile._get_score(rows)

@@ -168,7 +168,7 @@ class OnergyVeeEngine(models.AbstractModel):
         )
 
     def _get_rule_queries(self):
-        """One query per rule: code, rule, meter, register, day, value, expected, since."""
+        """One query per rule, all with the columns of ``head``."""
         head = SQL(
             "SELECT r.code, r.id AS rule_id, v.meter_id, v.register, v.day, "
             "v.quantity AS value, v.expected, v.day AS since "
@@ -201,8 +201,9 @@ class OnergyVeeEngine(models.AbstractModel):
                 SQL("s.still_since"),
                 self._get_days_limit(),
                 SQL(
-                    "s.register <> 'volume' AND EXISTS (SELECT 1 FROM onergy_vee_state water "
-                    "WHERE water.meter_id = s.meter_id AND water.register = 'volume' "
+                    "s.register <> 'volume' AND EXISTS (SELECT 1 "
+                    "FROM onergy_vee_state water WHERE water.meter_id = s.meter_id "
+                    "AND water.register = 'volume' "
                     "AND (water.still_since IS NULL OR "
                     "water.still_since > s.still_since))"
                 ),

@@ -21,7 +21,7 @@ class CopySource:
         self.count = 0
         self.error = None
 
-    def read(self, size=65536):
+    def read(self, size=65536):  # pylint: disable=method-required-super
         """The next ``size`` bytes at most; empty at the end."""
         chunks, length = [self._rest], len(self._rest)
         while length < size:

@@ -85,7 +85,7 @@ class MomentReader:
         self._cache = {}
         self._doubled = {}
 
-    def read(self, text, column="", key=""):
+    def convert(self, text, column="", key=""):
         """The UTC text of ``text``; :class:`RowError` when it is no moment."""
         known = self._cache.get(text)
         if known is not None:

@@ -61,7 +61,7 @@ class _Reader:
         self.telegram_key = telegram_key or (lambda maker, number: None)
         self.read_moment = MomentReader(
             profile.moment_formats, profile.zone, profile.dst_rule
-        ).read
+        ).convert
         self.read_number = number_reader(profile.decimal_mark, profile.thousands_marks)
         self.missing = frozenset(token.strip() for token in profile.missing_tokens)
         self.status_map = {
@@ -376,11 +376,8 @@ class _Reader:
         status = self.status_map.get(text.casefold(), self.status_map.get("*"))
         if status is not None:
             return status
-        if profile.status_masks:
-            try:
-                return self._masked(int(text, 0))
-            except ValueError:
-                pass
+        if profile.status_masks and re.fullmatch("0[xX][0-9a-fA-F]{1,8}|[0-9]+", text):
+            return self._masked(int(text, 16 if text[1:2].lower() == "x" else 10))
         raise RowError("unknown_status", profile.status_ref, text)
 
     def _masked(self, bits):

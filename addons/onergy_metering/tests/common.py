@@ -51,9 +51,7 @@ class MeteringCase(TransactionCase):
                 "name": login,
                 "login": login,
                 "password": f"{login}-secret",
-                "group_ids": [
-                    Command.set([cls.env.ref(group).id for group in groups])
-                ],
+                "group_ids": [Command.set([cls.env.ref(group).id for group in groups])],
             }
         )
 

@@ -11,7 +11,11 @@ from .common import MeteringCase
 class TestConsumption(MeteringCase):
     def _get_months(self, meter):
         return {
-            str(month.month): (round(month.quantity, 6), month.days, month.estimated_days)
+            str(month.month): (
+                round(month.quantity, 6),
+                month.days,
+                month.estimated_days,
+            )
             for month in self.env["onergy.consumption.month"].search(
                 [("meter_id", "=", meter.id)]
             )
@@ -139,7 +143,9 @@ class TestConsumption(MeteringCase):
             todo = [*rows, *rng.sample(rows, 20)]
             rng.shuffle(todo)
             while todo:
-                part = [todo.pop() for _i in range(min(len(todo), rng.randrange(1, 25)))]
+                part = [
+                    todo.pop() for _i in range(min(len(todo), rng.randrange(1, 25)))
+                ]
                 counts = self._load(*((meter.serial, *row) for row in part))
                 self.assertFalse(counts["bad"])
             self.assertEqual(self._get_days(meter), expected, f"{seed=} {trial=}")

@@ -81,9 +81,7 @@ class TestImport(MeteringCase):
         profile = self.plain.copy(
             {"name": "With trailer", "trailer_marker": "T", "trailer_ref": "#2"}
         )
-        record = self._import(
-            HEADER + "71000001,2026-01-15,1,GJ\n", profile=profile
-        )
+        record = self._import(HEADER + "71000001,2026-01-15,1,GJ\n", profile=profile)
         self.assertEqual((record.state, record.reason), ("failed", "no_trailer"))
         self.assertFalse(self._get_readings(self.meter))
 
@@ -161,7 +159,9 @@ class TestFolder(MeteringCase):
 
     def _list(self, subfolder="."):
         return sorted(
-            entry.name for entry in (self.folder / subfolder).iterdir() if entry.is_file()
+            entry.name
+            for entry in (self.folder / subfolder).iterdir()
+            if entry.is_file()
         )
 
     def test_files_are_imported_and_moved(self):

@@ -124,7 +124,16 @@ class TestLoader(MeteringCase):
 
     def test_error_status_is_set_aside_with_its_value(self):
         rows = [
-            (1, "71000001", "energy", "2026-01-15 00:00:00", "5", "GJ", status, *[""] * 3)
+            (
+                1,
+                "71000001",
+                "energy",
+                "2026-01-15 00:00:00",
+                "5",
+                "GJ",
+                status,
+                *[""] * 3,
+            )
             for status in ("warn", "error", "invalid")
         ]
         counts = self.loader._load_rows(rows, self.company, "file")
@@ -259,7 +268,9 @@ class TestResolutions(MeteringCase):
         self._load(("71000001", "2026-01-15", "10"), ("71000001", "2026-01-16", "9"))
         exception = self._get_open()
         self._resolve(exception, "reject")
-        self.assertEqual((exception.state, exception.resolution), ("resolved", "rejected"))
+        self.assertEqual(
+            (exception.state, exception.resolution), ("resolved", "rejected")
+        )
         self.assertEqual(exception.resolution_note, "Looked on the spot")
         self.assertEqual(exception.resolved_uid, self.env.user)
         self.assertEqual(self._get_readings(self.meter), {"2026-01-14 23:00:00": 10})

@@ -72,7 +72,9 @@ class TestParsers(BaseCase):
 
     def test_header_order_and_case_do_not_matter(self):
         rows = rows_of("Unit,VALUE,date,Serial\nkWh,7,2026-07-01,9\n", **PLAIN)
-        self.assertEqual(rows[0][1:6], ("9", "energy", "2026-06-30 22:00:00", "7", "kWh"))
+        self.assertEqual(
+            rows[0][1:6], ("9", "energy", "2026-06-30 22:00:00", "7", "kWh")
+        )
 
     def test_missing_column_spoils_the_file(self):
         with self.assertRaises(FileError) as caught:
@@ -267,7 +269,8 @@ class TestParsers(BaseCase):
         self.assertBad(rows[3], "missing_value", "#3")
 
     def test_json_keeps_every_digit(self):
-        text = '{"data": [{"ID": 71, "TS": "2026-01-15T00:00Z", "E": 1234567890.123456789}]}'
+        record = '{"ID": 71, "TS": "2026-01-15T00:00Z", "E": 1234567890.123456789}'
+        text = f'{{"data": [{record}]}}'
         [row] = rows_of(
             text,
             container="json",
@@ -345,7 +348,9 @@ class TestParsers(BaseCase):
         content = io.BytesIO()
         book.save(content)
         [row] = rows_of(content.getvalue(), **PLAIN, container="xlsx")
-        self.assertEqual(row[1:6], ("71000001", "energy", "2026-01-14 23:00:00", "12.3", "GJ"))
+        self.assertEqual(
+            row[1:6], ("71000001", "energy", "2026-01-14 23:00:00", "12.3", "GJ")
+        )
         with self.assertRaises(FileError):
             rows_of(b"PK\x03\x04nonsense", **PLAIN, container="xlsx")
 

@@ -52,13 +52,14 @@ class TestHeatingPage(MeteringCase, HttpCase):
 
     def _get_charts(self, page):
         return [
-            json.loads(chart)
-            for chart in html.fromstring(page).xpath("//@data-chart")
+            json.loads(chart) for chart in html.fromstring(page).xpath("//@data-chart")
         ]
 
     def test_nothing_yet(self):
         self.meter.placement_ids.unlink()
-        self.assertIn("We have no meter for this address", self._get_page(self.resident))
+        self.assertIn(
+            "We have no meter for this address", self._get_page(self.resident)
+        )
 
     def test_meter_without_readings(self):
         page = self._get_page(self.resident)
@@ -171,4 +172,6 @@ class TestHeatingPage(MeteringCase, HttpCase):
     def test_tab_and_card(self):
         page = self._get_page(self.resident, "/my")
         tree = html.fromstring(page)
-        self.assertTrue(tree.xpath("//nav[@aria-label]//a[contains(@href, '/my/heating')]"))
+        self.assertTrue(
+            tree.xpath("//nav[@aria-label]//a[contains(@href, '/my/heating')]")
+        )

@@ -12,7 +12,12 @@ class OnergyReadingEntry(models.TransientModel):
 
     meter_id = fields.Many2one("onergy.meter", required=True)
     register = fields.Selection(
-        REGISTERS, compute="_compute_register", store=True, readonly=False, precompute=True, required=True
+        REGISTERS,
+        compute="_compute_register",
+        store=True,
+        readonly=False,
+        precompute=True,
+        required=True,
     )
     unit = fields.Char(compute="_compute_unit")
     moment = fields.Datetime("Read on", required=True, default=fields.Datetime.now)

@@ -1,6 +1,6 @@
-import { loadBundle } from "@web/core/assets";
-import { registry } from "@web/core/registry";
-import { Interaction } from "@web/public/interaction";
+import {loadBundle} from "@web/core/assets";
+import {registry} from "@web/core/registry";
+import {Interaction} from "@web/public/interaction";
 
 const COLOR = "#0b5c8a";
 const COLOR_BEFORE = "#c46210";
@@ -24,20 +24,20 @@ export class HeatingChart extends Interaction {
     }
 
     getConfig() {
-        const { type, labels, before } = this.data;
+        const {type, labels, before} = this.data;
         const datasets = [this.getDataset(type)];
         if (before.some((value) => value !== null)) {
             datasets.push(this.getDatasetBefore(type));
         }
         return {
             type,
-            data: { labels, datasets },
+            data: {labels, datasets},
             options: this.getOptions(),
         };
     }
 
     getDataset(type) {
-        const { label, values, estimated } = this.data;
+        const {label, values, estimated} = this.data;
         return {
             label,
             data: values,
@@ -53,7 +53,7 @@ export class HeatingChart extends Interaction {
     }
 
     getDatasetBefore(type) {
-        const { labelBefore, before } = this.data;
+        const {labelBefore, before} = this.data;
         return {
             label: labelBefore,
             data: before,
@@ -69,7 +69,7 @@ export class HeatingChart extends Interaction {
     }
 
     getOptions() {
-        const { unit, estimated, estimatedText } = this.data;
+        const {unit, estimated, estimatedText} = this.data;
         const format = new Intl.NumberFormat(document.documentElement.lang || "nl", {
             maximumFractionDigits: unit === "GJ" ? 3 : 0,
         });
@@ -77,19 +77,19 @@ export class HeatingChart extends Interaction {
         return {
             maintainAspectRatio: false,
             animation: reduced ? false : undefined,
-            interaction: { mode: "index", intersect: false },
+            interaction: {mode: "index", intersect: false},
             plugins: {
                 legend: {
                     position: "bottom",
                     labels: {
-                        font: { size: 15 },
+                        font: {size: 15},
                         usePointStyle: this.data.type === "line",
                         pointStyle: "line",
                     },
                 },
                 tooltip: {
                     callbacks: {
-                        label: ({ dataset, parsed, dataIndex, datasetIndex }) => {
+                        label: ({dataset, parsed, dataIndex, datasetIndex}) => {
                             const mark =
                                 datasetIndex === 0 && estimated[dataIndex]
                                     ? ` (${estimatedText})`
@@ -100,15 +100,23 @@ export class HeatingChart extends Interaction {
                 },
             },
             scales: {
-                x: { grid: { display: false }, ticks: { maxTicksLimit: 12, maxRotation: 0, font: { size: 13 } } },
+                x: {
+                    grid: {display: false},
+                    ticks: {maxTicksLimit: 12, maxRotation: 0, font: {size: 13}},
+                },
                 y: {
                     beginAtZero: true,
-                    title: { display: true, text: unit },
-                    ticks: { callback: (value) => format.format(value), font: { size: 13 } },
+                    title: {display: true, text: unit},
+                    ticks: {
+                        callback: (value) => format.format(value),
+                        font: {size: 13},
+                    },
                 },
             },
         };
     }
 }
 
-registry.category("public.interactions").add("onergy_metering.heating_chart", HeatingChart);
+registry
+    .category("public.interactions")
+    .add("onergy_metering.heating_chart", HeatingChart);
