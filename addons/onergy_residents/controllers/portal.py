@@ -115,11 +115,7 @@ class OnergyPortal(PortalAccount):
         if values["overdue_amount"]:
             steps.append(
                 {
-                    "text": request.env._(
-                        "Not paid in time: %(amount)s. Please pay this as soon as "
-                        "you can.",
-                        amount=values["currency"].format(values["overdue_amount"]),
-                    ),
+                    "text": self._get_overdue_text(contract, values),
                     # With several homes the bill may be another home's.
                     "url": "/my/invoices"
                     if len(values["contracts"]) > 1
@@ -156,6 +152,19 @@ class OnergyPortal(PortalAccount):
                 }
             )
         return steps
+
+    def _get_overdue_text(self, contract, values):
+        amount = values["currency"].format(values["overdue_amount"])
+        if contract.payment_method == "direct_debit":
+            return request.env._(
+                "We could not collect %(amount)s from your bank account in time. "
+                "Is there enough money in it? Or contact us.",
+                amount=amount,
+            )
+        return request.env._(
+            "Not paid in time: %(amount)s. Please pay this as soon as you can.",
+            amount=amount,
+        )
 
     # ------------------------------------------------------------------
     # DATA

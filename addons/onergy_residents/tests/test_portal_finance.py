@@ -185,7 +185,13 @@ class TestPortalFinance(PortalCase):
         self._bill(66.60, due_in=-1)
         page = self.open_as("resident", "/my")
         self.assertIn("o_onergy_step_urgent", page)
-        self.assertIn("66,60", self._text(page))
+        text = self._text(page)
+        self.assertIn("66,60", text)
+        # Whoever pays by direct debit has not been late himself.
+        self.contract.payment_method = "direct_debit"
+        debit_text = self._text(self.open_as("resident", "/my"))
+        self.assertIn("66,60", debit_text)
+        self.assertNotEqual(debit_text, text)
 
     def test_bill_can_be_downloaded_by_its_payer_only(self):
         bill = self._bill(100)
