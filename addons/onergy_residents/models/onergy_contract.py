@@ -2,7 +2,7 @@ from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
-from odoo.fields import Domain
+from odoo.fields import Command, Domain
 
 # Who may read advances; metering staff works with contracts without them.
 ADVANCE_GROUPS = (
@@ -199,21 +199,12 @@ class OnergyContract(models.Model):
     def _check_archive(self):
         """Archiving lets go of the connection's days, so it is for mistakes only."""
         archived = self.filtered(lambda c: not c.active)
-        # sudo: bills bind the contract, also for who may not read bills
-        billed = (
-            self.env["account.move"]
-            .sudo()
-            .search(
-                [("onergy_contract_id", "in", archived.ids), ("state", "=", "posted")],
-                limit=1,
-            )
-        )
-        if billed:
+        if billed := archived._get_billed():
             raise ValidationError(
                 self.env._(
                     "%(contract)s has invoices and has to stay on the books. Give it "
                     "an end date instead of archiving it.",
-                    contract=billed.onergy_contract_id.display_name,
+                    contract=billed[0].display_name,
                 )
             )
         running = archived.filtered(lambda c: c.state == "running")[:1]
@@ -238,8 +229,57 @@ class OnergyContract(models.Model):
         # The database judges each row as it comes: the end of the old contract first.
         self.flush_model(["active", "connection_id", "date_start", "date_end"])
         contracts = super().create(vals_list)
-        contracts.partner_id._onergy_assign_debtor_number()
+        contracts._welcome_payer()
         return contracts
+
+    def write(self, vals):
+        if {"partner_id", "connection_id"} & vals.keys():
+            self._check_payer_change(vals)
+        result = super().write(vals)
+        if "partner_id" in vals:
+            self._welcome_payer()
+        return result
+
+    def _check_payer_change(self, vals):
+        """Refuse to hand over a billed contract: it would show the past to another."""
+        changed = self.filtered(
+            lambda contract: any(
+                contract[name].id != vals[name]
+                for name in ("partner_id", "connection_id")
+                if name in vals
+            )
+        )
+        if billed := changed._get_billed():
+            raise ValidationError(
+                self.env._(
+                    "%(contract)s has invoices, so its payer and connection stay. End "
+                    "it and enter a new contract.",
+                    contract=billed[0].display_name,
+                )
+            )
+
+    def _get_billed(self):
+        """Return which of these contracts have a posted invoice."""
+        # sudo: bills bind the contract, also for who may not read bills
+        moves = self.env["account.move"].sudo()
+        billed = moves._read_group(
+            [("onergy_contract_id", "in", self.ids), ("state", "=", "posted")],
+            ["onergy_contract_id"],
+        )
+        return self.browse([contract.id for [contract] in billed])
+
+    def _welcome_payer(self):
+        """Give payers what they need: a number, and access to this company's data."""
+        self.partner_id._onergy_assign_debtor_number()
+        for contract in self:
+            # sudo: a clerk may not write users; a login gains no more than the company
+            users = contract.partner_id.sudo().user_ids.filtered("share")
+            for user in users.filtered(
+                lambda user, company=contract.company_id: (
+                    company not in user.company_ids
+                )
+            ):
+                user.company_ids = [Command.link(contract.company_id.id)]
 
     @api.model
     def get_import_templates(self):

@@ -29,6 +29,6 @@ class ResConfigSettings(models.TransientModel):
             if not 1 <= settings.onergy_access_code_days <= 730:
                 raise ValidationError(
                     self.env._(
-                        "Activation codes can be valid for 1 day to 730 days (two years)."
+                        "Activation codes can be valid for 1 to 730 days (two years)."
                     )
                 )

@@ -265,12 +265,13 @@ class ResPartner(models.Model):
             # Another company numbers its debtors alike; log-ins are shared by all.
             login = f"{login}-{self.id}"
         company = self._onergy_get_company()
+        companies = company | self.onergy_contract_ids.company_id
         return users._create_user_from_template(
             {
                 "login": login,
                 "partner_id": self.id,
                 "company_id": company.id,
-                "company_ids": [Command.set(company.ids)],
+                "company_ids": [Command.set(companies.ids)],
             }
         )
 

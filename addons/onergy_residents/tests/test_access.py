@@ -286,6 +286,24 @@ class TestAccess(OnergyCommon, TransactionCase):
         self.assertNotIn("Second resident", values)
         self.assertNotIn(next_contract.name, values)
 
+    def test_resident_of_two_companies_sees_both_homes(self):
+        company = self.env["res.company"].create({"name": "Second supplier"})
+        elsewhere = self.env["onergy.complex"].create(
+            {"name": "Elsewhere", "code": "E", "company_id": company.id}
+        )
+        connection = self.connection.copy({"complex_id": elsewhere.id})
+        self.resident.company_id = self.resident_2.company_id = False
+        contract = self._create_contract(connection, self.resident, end="2025-12-31")
+        self.assertEqual(
+            self._as_resident("onergy.contract").search([]), self.contract | contract
+        )
+        later = self._create_contract(connection, self.resident_2, "2026-01-01")
+        user = self.resident_2._onergy_get_or_create_portal_user()[self.resident_2]
+        self.assertEqual(
+            self.env["onergy.contract"].with_user(user).search([]),
+            self.contract_2 | later,
+        )
+
     def test_household_shares_what_the_debtor_sees(self):
         company = self.env["res.partner"].create(
             {"name": "Landlord", "is_company": True}

@@ -45,6 +45,11 @@ class TestContract(OnergyCommon, TransactionCase):
         )
         self.assertEqual(self.resident.debtor_number, number)
 
+    def test_payer_of_a_contract_without_bills_may_be_corrected(self):
+        other = self.env["res.partner"].create({"name": "Other"})
+        self.contract.partner_id = other
+        self.assertTrue(other.debtor_number)
+
     def test_one_debtor_number_in_a_company(self):
         with mute_logger("odoo.sql_db"), self.assertRaises(UniqueViolation):
             self.resident_2.debtor_number = self.resident.debtor_number
@@ -319,6 +324,13 @@ class TestContractInvoices(OnergyCommon, AccountTestInvoicingCommon):
         self.assertEqual(self.contract.invoice_count, 1)
         action = self.contract.action_open_invoices()
         self.assertEqual(self.env["account.move"].search(action["domain"]), move)
+        for values in (
+            {"partner_id": self.resident_2.id},
+            {"connection_id": self.connection_2.id},
+        ):
+            with self.assertRefused(ValidationError, "new contract"):
+                self.contract.write(values)
+        self.contract.write({"partner_id": self.resident.id, "role": "tenant"})
         self.contract.date_end = "2025-12-31"
         with self.assertRefused(ValidationError, "invoices"):
             self.contract.action_archive()
