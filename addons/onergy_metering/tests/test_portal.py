@@ -58,26 +58,26 @@ class TestHeatingPage(MeteringCase, HttpCase):
     def test_nothing_yet(self):
         self.meter.placement_ids.unlink()
         self.assertIn(
-            "We have no meter for this address", self._get_page(self.resident)
+            "Wij hebben voor dit adres geen meter", self._get_page(self.resident)
         )
 
     def test_meter_without_readings(self):
         page = self._get_page(self.resident)
         self.assertIn("71000001", page)
-        self.assertIn("We have not received a reading yet", page)
-        self.assertIn("There is nothing to show yet", page)
+        self.assertIn("Wij hebben nog geen meterstand ontvangen", page)
+        self.assertIn("Er is nog niets te tonen", page)
         self.assertFalse(self._get_charts(page))
 
     def test_resident_without_home(self):
         user = self._create_user("heating_none", "base.group_portal")
-        self.assertIn("There is no home in your account", self._get_page(user))
+        self.assertIn("Er is nog geen woning in uw account", self._get_page(user))
 
     def test_last_reading_and_its_age(self):
         self._fill()
         page = self._get_page(self.resident)
         self.assertIn("140,000", page)
-        self.assertIn("today", page)
-        self.assertNotIn("We have not received a reading for some days", page)
+        self.assertIn("vandaag", page)
+        self.assertNotIn("Wij hebben al een paar dagen geen meterstand ontvangen", page)
 
     def test_old_reading_is_told(self):
         self._load(
@@ -85,8 +85,8 @@ class TestHeatingPage(MeteringCase, HttpCase):
             (self.meter.serial, self.today - timedelta(days=8), 2),
         )
         page = self._get_page(self.resident)
-        self.assertIn("8 days ago", page)
-        self.assertIn("We have not received a reading for some days", page)
+        self.assertIn("8 dagen geleden", page)
+        self.assertIn("Wij hebben al een paar dagen geen meterstand ontvangen", page)
 
     def test_only_the_days_of_the_own_contract(self):
         self._fill()
