@@ -32,14 +32,12 @@ class OnergyLetters(Controller):
             )
             response.status_code = 410  # Gone
             return response
+        name = request.env._("letters")
         return request.make_response(
             pdf,
             headers=[
                 ("Content-Type", "application/pdf"),
-                (
-                    "Content-Disposition",
-                    content_disposition(f"{request.env._('letters')}-{wizard_id}.pdf"),
-                ),
+                ("Content-Disposition", content_disposition(f"{name}-{wizard_id}.pdf")),
                 # Passwords on paper: nothing in between keeps a copy.
                 ("Cache-Control", "no-store, private"),
             ],

@@ -3,7 +3,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Command
 
 # So many letters or mails are made well within the time of one request.
-BATCH_SIZE = 200
+BATCH_SIZE = 100
 
 
 class OnergyAccessInvite(models.TransientModel):
@@ -93,8 +93,8 @@ class OnergyAccessInvite(models.TransientModel):
         return {
             "type": "ir.actions.act_url",
             "url": f"/onergy/letters/{self.id}",
-            # The dialog stays, says how many were made and offers the next ones.
-            "target": "download",
+            # Without "close" the dialog stays, tells what was done and offers the rest.
+            "target": "new",
         }
 
     def _render_letters(self):
