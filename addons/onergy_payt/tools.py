@@ -50,7 +50,9 @@ class DatabaseLimiter(NoLimit):
                 """,
                 {"gap": self._gap, "connection": self._connection_id},
             )
-            return max(0.0, float(cr.fetchone()[0]))
+            row = cr.fetchone()
+            # A connection that is being made: nobody else can be using it yet.
+            return max(0.0, float(row[0])) if row else 0.0
 
         return _in_own_transaction(self._registry, take)
 
@@ -123,5 +125,6 @@ class DatabaseTokenStore:
             f"SELECT {self._COLUMNS} FROM payt_token WHERE connection_id = %s {lock}",
             (self._connection_id,),
         )
-        access, refresh, expires = cr.fetchone()
+        # No row: the connection is being made in a transaction we cannot see.
+        access, refresh, expires = cr.fetchone() or ("", "", None)
         return TokenState(access, refresh, expires or None)

@@ -286,6 +286,9 @@ class PaytPush(models.AbstractModel):
             values["document_checksum"] = document["checksum"]
         if invoice.status == "waiting":
             values["status"] = "new"
+        if invoice.is_disputed and not invoice.sent_date:
+            # Disputed before it ever arrived: there was nothing to block until now.
+            self.env["payt.operation"]._enqueue("block", invoice)
         invoice.write(values)
 
     @api.model
@@ -396,6 +399,7 @@ class PaytPush(models.AbstractModel):
         for operation in batch:
             invoice = operation._target()
             if not invoice or not invoice.sent_date:
+                # The first sending of the invoice looks at this again.
                 outcomes[operation] = Outcome("cancelled")
                 continue
             identifier = invoice._payt_identifier()

@@ -1,7 +1,7 @@
 from contextlib import suppress
 from unittest.mock import patch
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from odoo.tests import tagged
@@ -43,13 +43,14 @@ class TestProperty(Ledger, PaytCommon):
 
     def test_random_lives_end_in_agreement(self):
         @settings(
-            max_examples=25,
+            max_examples=12,
             deadline=None,
             database=None,
             derandomize=True,
+            phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(st.lists(ACTIONS, min_size=4, max_size=16))
+        @given(st.lists(ACTIONS, min_size=6, max_size=14))
         def live(actions):
             savepoint = self.env.cr.savepoint()
             try:
