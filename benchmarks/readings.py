@@ -183,17 +183,23 @@ class Bench:
             self.import_file("checked", content, rows)
 
     def orm_ways(self, round_):
-        """What Odoo itself offers, on a table of our own with a unique index."""
-        model = self.env["onergy.degree.day"]
-        first = date(1990 + round_, 1, 1)
-        days = [first + timedelta(days=n) for n in range(300)]
-        rows = [[f"L{round_}", str(day), "5.5"] for day in days]
-        names = ["station", "date", "temperature"]
+        """What Odoo itself offers for rows that name a meter, a date and a text."""
+        model = self.env["onergy.vee.mute"]
+        day = str(FIRST_DAY + timedelta(days=round_))
+        names = ["meter_id", "code", "date_from", "date_to", "reason"]
+        rows = [
+            [str(SERIAL + number), "high", day, day, "x"] for number in range(1, 301)
+        ]
         self.timed("load", lambda: self._load(model, names, rows), len(rows))
         values = [
-            {"station": f"O{round_}{n}", "date": day, "temperature": 5.5}
-            for n in range(10)
-            for day in days
+            {
+                "meter_id": self.meter_ids[number],
+                "code": "high",
+                "date_from": day,
+                "date_to": day,
+                "reason": "x",
+            }
+            for number in range(3000)
         ]
 
         def create():
@@ -314,7 +320,7 @@ class Bench:
         floor = speed["floor"]
         for name, label, goal in (
             ("floor", "the floor: COPY, INSERT, unique index", ""),
-            ("load", "Odoo's `load()`", ""),
+            ("load", "Odoo's `load()`, the meter found by its number", ""),
             ("orm", "Odoo's `create()` in batches of 1000", ""),
             ("checked", "our import: parse, check, report, insert", ">= 35 %"),
             ("all", "our import with consumption and all rules", ">= 15 %"),

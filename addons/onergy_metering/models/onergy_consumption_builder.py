@@ -96,15 +96,22 @@ class OnergyConsumptionBuilder(models.AbstractModel):
 
     def _build(self, touched):
         cr = self.env.cr
-        cr.execute("DROP TABLE IF EXISTS onergy_span, onergy_interval, onergy_new_day")
+        cr.execute(
+            "DROP TABLE IF EXISTS onergy_span, onergy_interval, onergy_new_day, "
+            "onergy_old_day, onergy_change"
+        )
         cr.execute(self._get_span_query(touched))
         cr.execute("ANALYZE onergy_span")
         cr.execute(self._get_interval_query())
         cr.execute("ANALYZE onergy_interval")
         cr.execute(self._get_day_query())
         cr.execute("ANALYZE onergy_new_day")
+        cr.execute(self._get_old_query())
+        cr.execute("ANALYZE onergy_old_day")
+        cr.execute(self._get_change_query())
+        cr.execute("ANALYZE onergy_change")
         cr.execute(self._get_month_query())
-        cr.execute(self._get_replace_query())
+        self._write_changes()
         cr.execute("DELETE FROM onergy_consumption_month WHERE days = 0")
 
     def _get_span_query(self, touched):
@@ -242,8 +249,43 @@ class OnergyConsumptionBuilder(models.AbstractModel):
             """
         )
 
+    def _get_old_query(self):
+        """The days of the span as they are now."""
+        return SQL(
+            """
+            CREATE TEMPORARY TABLE onergy_old_day ON COMMIT DROP AS
+            SELECT d.* FROM onergy_span s
+             -- The offset keeps this an index probe per span.
+             CROSS JOIN LATERAL (
+                SELECT * FROM onergy_consumption_day d
+                 WHERE d.meter_id = s.meter_id AND d.register = s.register
+                   AND d.day >= s.low AND d.day < s.high OFFSET 0
+             ) d
+            """
+        )
+
+    def _get_change_query(self):
+        """What differs between old days and new; days that stay are left alone."""
+        return SQL(
+            """
+            CREATE TEMPORARY TABLE onergy_change ON COMMIT DROP AS
+            SELECT o.id AS old_id, o.connection_id AS old_connection_id,
+                   o.quantity AS old_quantity, o.quality AS old_quality,
+                   COALESCE(n.meter_id, o.meter_id) AS meter_id,
+                   COALESCE(n.register, o.register) AS register,
+                   COALESCE(n.day, o.day) AS day,
+                   n.connection_id, n.quantity, n.quality
+              FROM onergy_new_day n
+              FULL JOIN onergy_old_day o
+                ON o.meter_id = n.meter_id AND o.register = n.register
+               AND o.day = n.day
+             WHERE (n.quantity, n.quality, n.connection_id) IS DISTINCT FROM
+                   (o.quantity, o.quality, o.connection_id)
+            """
+        )
+
     def _get_month_query(self):
-        """Move the months by the difference between the old days and the new."""
+        """Move the months by what changed."""
         return SQL(
             """
             INSERT INTO onergy_consumption_month AS m
@@ -254,14 +296,11 @@ class OnergyConsumptionBuilder(models.AbstractModel):
               FROM (
                 SELECT meter_id, connection_id, register, day, quantity, 1 AS count,
                        (quality = 'estimated')::int AS estimated
-                  FROM onergy_new_day
+                  FROM onergy_change WHERE quantity IS NOT NULL
                  UNION ALL
-                SELECT d.meter_id, d.connection_id, d.register, d.day, -d.quantity, -1,
-                       -(d.quality = 'estimated')::int
-                  FROM onergy_span s
-                  JOIN onergy_consumption_day d
-                    ON d.meter_id = s.meter_id AND d.register = s.register
-                   AND d.day >= s.low AND d.day < s.high
+                SELECT meter_id, old_connection_id, register, day, -old_quantity, -1,
+                       -(old_quality = 'estimated')::int
+                  FROM onergy_change WHERE old_id IS NOT NULL
               ) difference
              GROUP BY meter_id, connection_id, register, date_trunc('month', day)::date
             HAVING (sum(quantity), sum(count), sum(estimated)) <> (0, 0, 0)
@@ -272,29 +311,37 @@ class OnergyConsumptionBuilder(models.AbstractModel):
             """
         )
 
-    def _get_replace_query(self):
-        """Write the days that differ; those that stay the same are not touched."""
-        return SQL(
-            """
-            WITH gone AS (
+    def _write_changes(self):
+        cr = self.env.cr
+        cr.execute(
+            "SELECT count(old_id) FILTER (WHERE quantity IS NULL), "
+            "count(old_id) FILTER (WHERE quantity IS NOT NULL) FROM onergy_change"
+        )
+        gone, changed = cr.fetchone()
+        if gone:
+            cr.execute(
+                """
                 DELETE FROM onergy_consumption_day d
-                 USING onergy_span s
-                 WHERE d.meter_id = s.meter_id AND d.register = s.register
-                   AND d.day >= s.low AND d.day < s.high
-                   AND NOT EXISTS (
-                       SELECT 1 FROM onergy_new_day n
-                        WHERE n.meter_id = d.meter_id AND n.register = d.register
-                          AND n.day = d.day)
+                 USING onergy_change c
+                 WHERE d.id = c.old_id AND c.quantity IS NULL
+                """
             )
-            INSERT INTO onergy_consumption_day AS d
+        if changed:
+            cr.execute(
+                """
+                UPDATE onergy_consumption_day d
+                   SET quantity = c.quantity, quality = c.quality,
+                       connection_id = c.connection_id
+                  FROM onergy_change c
+                 WHERE d.id = c.old_id AND c.quantity IS NOT NULL
+                """
+            )
+        cr.execute(
+            """
+            INSERT INTO onergy_consumption_day
                    (meter_id, connection_id, register, day, quantity, quality)
             SELECT meter_id, connection_id, register, day, quantity, quality
-              FROM onergy_new_day
+              FROM onergy_change WHERE old_id IS NULL
              ORDER BY meter_id, register, day
-            ON CONFLICT (meter_id, register, day) DO UPDATE
-               SET quantity = excluded.quantity, quality = excluded.quality,
-                   connection_id = excluded.connection_id
-             WHERE (d.quantity, d.quality, d.connection_id) IS DISTINCT FROM
-                   (excluded.quantity, excluded.quality, excluded.connection_id)
             """
         )

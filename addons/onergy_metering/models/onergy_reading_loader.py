@@ -22,6 +22,11 @@ DAY_ZONE = "Europe/Amsterdam"
 CLOCK_TOLERANCE_MINUTES = 15
 
 
+def _midnight(day):
+    """00:00 of a date in SQL where the dwellings are, as UTC."""
+    return SQL("%s::timestamp AT TIME ZONE %s AT TIME ZONE 'UTC'", day, DAY_ZONE)
+
+
 class OnergyReadingLoader(models.AbstractModel):
     """The one way in for readings: stage, judge, insert, derive; all set-based.
 
@@ -231,8 +236,12 @@ class OnergyReadingLoader(models.AbstractModel):
         # Pending ORM writes (a new meter, a placement) must be seen by the SQL below.
         self.env.flush_all()
         cr = self.env.cr
-        # Compiling these statements takes longer than running them.
-        cr.execute("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'")
+        # Compiling these statements takes longer than running them, and a coarse
+        # look at the temporary tables is enough to plan them.
+        cr.execute(
+            "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; "
+            "SET LOCAL default_statistics_target = 10"
+        )
         self.env["onergy.vee.engine"]._prepare_rules(company)
         cr.execute(self._get_known_query(company))
         cr.execute("ANALYZE onergy_known")
@@ -265,7 +274,7 @@ class OnergyReadingLoader(models.AbstractModel):
             ), installed AS (
                 -- The end reading belongs to the morning after the last day.
                 SELECT p.meter_id,
-                       range_agg(daterange(p.date_from, p.date_to + 1, '[]')) AS days
+                       range_agg(tsrange(%(first)s, %(until)s)) AS moments
                   FROM onergy_meter_placement p
                   JOIN one ON one.meter_id = p.meter_id
                  GROUP BY p.meter_id
@@ -277,7 +286,7 @@ class OnergyReadingLoader(models.AbstractModel):
                    CASE reg.register WHEN 'volume' THEN NULL
                         ELSE NULLIF(m.register_capacity, 0) END AS capacity,
                    NULLIF(m.power, 0) AS power, unit.factor,
-                   installed.days, st.last_moment, st.last_value
+                   installed.moments, st.last_moment, st.last_value
               FROM one
               JOIN onergy_meter m ON m.id = one.meter_id
              CROSS JOIN (VALUES ('energy'), ('cooling'), ('volume')) reg(register)
@@ -288,6 +297,8 @@ class OnergyReadingLoader(models.AbstractModel):
                 ON st.meter_id = one.meter_id AND st.register = reg.register
             """,
             company=company.id,
+            first=_midnight(SQL("p.date_from")),
+            until=_midnight(SQL("(p.date_to + 2)")),
             units=SQL(", ").join(
                 SQL("(%s, %s::numeric)", name, str(factor))
                 for name, (kind, factor) in UNITS.items()
@@ -312,7 +323,7 @@ class OnergyReadingLoader(models.AbstractModel):
                          WHEN s.unit <> k.unit THEN 'unit_mismatch'
                          WHEN s.value < 0 THEN 'negative'
                          WHEN NOT k.active THEN 'inactive_meter'
-                         WHEN k.days IS NULL OR NOT k.days @> (%(local)s)::date
+                         WHEN k.moments IS NULL OR NOT k.moments @> s.moment
                          THEN 'not_installed'
                        END AS verdict,
                        CASE WHEN s.moment > k.last_moment THEN k.last_value END
@@ -323,28 +334,25 @@ class OnergyReadingLoader(models.AbstractModel):
                   LEFT JOIN onergy_known k
                     ON k.key = s.key AND k.register = s.register
             ), sequenced AS (
+                -- This sort is the order of the index too.
                 SELECT m.*,
-                       row_number() OVER same AS occurrence,
-                       first_value(value) OVER same AS first_value,
                        lag(value) OVER run AS file_value,
-                       lag(moment) OVER run AS file_moment,
-                       max(value) OVER (run ROWS BETWEEN UNBOUNDED PRECEDING
-                                        AND 1 PRECEDING) AS file_max
+                       lag(value, 2) OVER run AS file_value_2,
+                       lag(moment) OVER run AS file_moment
                   FROM matched m
-                -- Both windows share one sort, which is the order of the index too.
-                WINDOW same AS (PARTITION BY verdict, meter_id, register, moment
-                                ORDER BY line),
-                       run AS (PARTITION BY verdict, meter_id, register
+                WINDOW run AS (PARTITION BY verdict, meter_id, register
                                ORDER BY moment, line)
             )
             SELECT q.line, q.key, q.register, q.moment, q.value, q.unit, q.status,
                    q.column_name, q.raw, q.meter_id,
                    CASE
                      WHEN q.verdict IS NOT NULL THEN q.verdict
-                     WHEN stored.value = q.value THEN 'same'
-                     WHEN stored.value IS NOT NULL THEN 'conflict'
-                     WHEN q.occurrence > 1 AND q.first_value = q.value THEN 'same'
-                     WHEN q.occurrence > 1 THEN 'conflict'
+                     WHEN stored.moment = q.moment AND stored.value = q.value
+                     THEN 'same'
+                     WHEN stored.moment = q.moment THEN 'conflict'
+                     WHEN q.file_moment = q.moment AND q.file_value = q.value
+                     THEN 'same'
+                     WHEN q.file_moment = q.moment THEN 'conflict'
                      WHEN before.value - q.value > q.step
                           AND NOT COALESCE(before.value > 0.9 * q.capacity
                                            AND q.value < 0.1 * q.capacity, FALSE)
@@ -355,45 +363,38 @@ class OnergyReadingLoader(models.AbstractModel):
                      THEN 'above_next'
                      -- kW x s to GJ, with one step of the register to either side.
                      -- The way back up from a row that fell is no use of heat.
-                     WHEN (q.value - GREATEST(before.value, q.file_max) - 2 * q.step)
-                          * q.factor
+                     WHEN (q.value - GREATEST(before.value, q.file_value_2)
+                           - 2 * q.step) * q.factor
                           > COALESCE(q.power, rule.threshold) / 1e6
                             * extract(epoch FROM q.moment - before.moment)
                      THEN 'vee_power'
                    END AS verdict,
-                   COALESCE(stored.value, before.value) AS other_value
+                   CASE WHEN stored.moment = q.moment THEN stored.value
+                        ELSE before.value END AS other_value
               FROM sequenced q
               -- The limits keep these as index probes of the rows that need them.
               LEFT JOIN LATERAL (
-                  SELECT r.value FROM onergy_reading r
-                   WHERE q.moment <= q.last_moment AND q.verdict IS NULL
-                     AND r.meter_id = q.meter_id AND r.register = q.register
-                     AND r.moment = q.moment AND r.superseded IS NOT TRUE
-                   LIMIT 1
-              ) stored ON TRUE
-              LEFT JOIN LATERAL (
                   SELECT r.value, r.moment FROM onergy_reading r
                    WHERE q.moment <= q.last_moment AND q.verdict IS NULL
-                     AND stored.value IS NULL
                      AND r.meter_id = q.meter_id AND r.register = q.register
-                     AND r.moment < q.moment AND r.superseded IS NOT TRUE
+                     AND r.moment <= q.moment AND r.superseded IS NOT TRUE
                    ORDER BY r.moment DESC LIMIT 1
-              ) probed ON TRUE
+              ) stored ON TRUE
               LEFT JOIN LATERAL (
                   SELECT r.value FROM onergy_reading r
                    WHERE q.moment < q.last_moment AND q.verdict IS NULL
-                     AND stored.value IS NULL
+                     AND stored.moment IS DISTINCT FROM q.moment
                      AND r.meter_id = q.meter_id AND r.register = q.register
                      AND r.moment > q.moment AND r.superseded IS NOT TRUE
                    ORDER BY r.moment LIMIT 1
               ) after ON TRUE
              CROSS JOIN LATERAL (
                   SELECT CASE WHEN in_file THEN q.file_value
-                              ELSE COALESCE(probed.value, q.state_value) END AS value,
+                              ELSE COALESCE(stored.value, q.state_value) END AS value,
                          CASE WHEN in_file THEN q.file_moment
-                              ELSE COALESCE(probed.moment, q.state_moment) END AS moment
+                              ELSE COALESCE(stored.moment, q.state_moment) END AS moment
                     FROM (SELECT q.file_moment >= COALESCE(
-                        probed.moment, q.state_moment, '-infinity') AS in_file) nearer
+                        stored.moment, q.state_moment, '-infinity') AS in_file) nearer
               ) before
               LEFT JOIN onergy_vee_now rule
                 ON rule.code = 'power' AND q.moment >= rule.date_from
@@ -403,7 +404,6 @@ class OnergyReadingLoader(models.AbstractModel):
                 "((now() AT TIME ZONE 'UTC') + %s * interval '1 minute')",
                 CLOCK_TOLERANCE_MINUTES,
             ),
-            local=SQL("s.moment AT TIME ZONE 'UTC' AT TIME ZONE %s", DAY_ZONE),
         )
 
     def _insert_readings(self, origin, import_id):

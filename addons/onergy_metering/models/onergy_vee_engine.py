@@ -190,7 +190,8 @@ class OnergyVeeEngine(models.AbstractModel):
                 off_by_units,
             ),
             SQL(
-                "%s WHERE r.code = 'ratio' AND %s AND v.quantity > r.minimum AND %s",
+                "%s WHERE r.code = 'ratio' AND %s AND v.quantity > r.minimum "
+                "AND v.quantity > 3 * v.expected AND %s",
                 head,
                 heat,
                 off_by_units,
