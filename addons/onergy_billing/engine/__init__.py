@@ -5,7 +5,7 @@ and tested by itself. Amounts are in euro including VAT unless said otherwise, e
 in GJ, days are dates at 00:00 local time, and ``end`` is the last day, included.
 """
 
-from .forecast import advance_advice, advance_band
+from .forecast import advance_advice, advance_band, year_cost
 from .meters import Mark, MeterPeriod, MissingReading, Reading, Weights
 from .money import CENT, net_of, round_cent, spread
 from .outage import outage_compensation

@@ -1,3 +1,5 @@
 from . import test_engine
 from . import test_engine_properties
 from . import test_tariff
+from . import test_advance
+from . import test_settlement

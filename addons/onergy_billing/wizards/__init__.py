@@ -1,2 +1,3 @@
 from . import onergy_tariff_load
 from . import onergy_tariff_load_error
+from . import onergy_advance_propose

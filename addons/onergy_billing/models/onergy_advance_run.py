@@ -1,0 +1,371 @@
+from dateutil.relativedelta import relativedelta
+
+from odoo import Command, api, fields, models
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+from odoo.tools import SQL, format_date
+
+from .onergy_settlement import QUIET
+
+BATCH = 100
+
+
+class OnergyAdvanceRun(models.Model):
+    """The advances of one month: looked at, approved and invoiced in batches."""
+
+    _name = "onergy.advance.run"
+    _description = "Advance run"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _check_company_auto = True
+    _order = "month desc, id desc"
+
+    name = fields.Char(compute="_compute_name", store=True)
+    company_id = fields.Many2one(
+        "res.company", required=True, index=True, default=lambda self: self.env.company
+    )
+    currency_id = fields.Many2one(related="company_id.currency_id")
+    month = fields.Date(
+        required=True,
+        default=lambda self: self._default_month(),
+        tracking=True,
+        help="The month that the advance is for.",
+    )
+    complex_ids = fields.Many2many(
+        "onergy.complex", string="Complexes", help="Empty: every complex."
+    )
+    invoice_date = fields.Date(
+        required=True, default=fields.Date.context_today, tracking=True
+    )
+    date_transfer = fields.Date("Transfers due on", compute="_compute_dates")
+    date_debit = fields.Date(
+        "Collected from",
+        compute="_compute_dates",
+        help="A direct debit is announced with the invoice; this is the first day on "
+        "which the bank may collect.",
+    )
+    state = fields.Selection(
+        [
+            ("draft", "Draft"),
+            ("checked", "To be approved"),
+            ("posting", "Being invoiced"),
+            ("done", "Done"),
+            ("cancelled", "Cancelled"),
+        ],
+        required=True,
+        readonly=True,
+        index=True,
+        default="draft",
+        tracking=True,
+        copy=False,
+    )
+    is_paused = fields.Boolean("Stopped", readonly=True, copy=False, tracking=True)
+    problem = fields.Text("Last problem", readonly=True, copy=False)
+    prepared_by_id = fields.Many2one(
+        "res.users", readonly=True, copy=False, tracking=True
+    )
+    approved_by_id = fields.Many2one(
+        "res.users", readonly=True, copy=False, tracking=True
+    )
+    line_ids = fields.One2many("onergy.advance.run.line", "run_id", copy=False)
+    line_count = fields.Integer("Contracts", compute="_compute_counts")
+    exception_count = fields.Integer("Exceptions", compute="_compute_counts")
+    posted_count = fields.Integer("Invoiced", compute="_compute_counts")
+    progress = fields.Integer(compute="_compute_counts")
+    amount_total = fields.Monetary("Total", compute="_compute_counts")
+
+    def _default_month(self):
+        return fields.Date.context_today(self) + relativedelta(months=1, day=1)
+
+    @api.depends("month")
+    def _compute_name(self):
+        for run in self:
+            run.name = run.month and format_date(
+                self.env, run.month, date_format="MMMM y"
+            )
+
+    @api.depends("invoice_date", "company_id")
+    def _compute_dates(self):
+        day = relativedelta(days=1)
+        for run in self:
+            company = run.company_id
+            start = run.invoice_date
+            run.date_transfer = start and start + company.onergy_due_days * day
+            run.date_debit = start and start + company.onergy_prenotification_days * day
+
+    @api.depends("line_ids.state", "line_ids.amount")
+    def _compute_counts(self):
+        groups = self.env["onergy.advance.run.line"]._read_group(
+            [("run_id", "in", self.ids)],
+            ["run_id", "state"],
+            ["__count", "amount:sum"],
+        )
+        counts = {(run, state): (n, total) for run, state, n, total in groups}
+        for run in self:
+            ready, skipped, posted = (
+                counts.get((run, state), (0, 0.0))
+                for state in ("ready", "exception", "posted")
+            )
+            run.line_count = ready[0] + skipped[0] + posted[0]
+            run.exception_count = skipped[0]
+            run.posted_count = posted[0]
+            run.amount_total = ready[1] + posted[1]
+            billable = ready[0] + posted[0]
+            run.progress = 100 * posted[0] // billable if billable else 0
+
+    @api.constrains("month")
+    def _check_month(self):
+        for run in self:
+            if run.month.day != 1:
+                raise UserError(self.env._("Choose the first day of a month."))
+
+    @api.onchange("month")
+    def _onchange_month(self):
+        if self.month:
+            self.month = self.month.replace(day=1)
+
+    # -- steps ---------------------------------------------------------------------
+
+    def action_preview(self):
+        """List what would be invoiced, and why not."""
+        for run in self:
+            if run.state not in ("draft", "checked"):
+                raise UserError(self.env._("This run was already approved."))
+            run.line_ids.sudo().unlink()  # sudo: a list is replaced, not deleted
+            self.env["onergy.advance.run.line"].create(run._prepare_lines())
+            run.write({"state": "checked", "prepared_by_id": self.env.uid})
+
+    def _prepare_lines(self):
+        self.ensure_one()
+        domain = (
+            Domain("company_id", "=", self.company_id.id)
+            & Domain("date_start", "<", self.month + relativedelta(months=1))
+            & (Domain("date_end", "=", False) | Domain("date_end", ">=", self.month))
+        )
+        if self.complex_ids:
+            domain &= Domain("complex_id", "in", self.complex_ids.ids)
+        contracts = self.env["onergy.contract"].search(domain)
+        invoiced = self._get_invoiced(contracts)
+        amounts = self._get_amounts(contracts)
+        values = []
+        for contract in contracts:
+            if contract.id in invoiced:
+                continue
+            amount = amounts.get(contract.id)
+            reason = self._get_exception(contract, amount)
+            values.append(
+                {
+                    "run_id": self.id,
+                    "contract_id": contract.id,
+                    "amount": amount or 0.0,
+                    "state": "exception" if reason else "ready",
+                    "reason": reason,
+                }
+            )
+        return values
+
+    def _get_exception(self, contract, amount):
+        """Why a contract gets no invoice, or nothing."""
+        if contract.date_start > self.month:
+            return self.env._(
+                "Starts during this month; the first advance is that of the next one."
+            )
+        if amount is None:
+            return self.env._("There is no advance yet. Agree on one first.")
+        if not amount:
+            return self.env._("The advance is zero.")
+        if contract.payment_method == "direct_debit" and not contract.bank_account_id:
+            return self.env._("Pays by direct debit, but has no bank account.")
+        return False
+
+    def _get_amounts(self, contracts):
+        """{contract id: advance that holds in this month}"""
+        self.env["onergy.advance"].flush_model()
+        return dict(
+            self.env.execute_query(
+                SQL(
+                    "SELECT DISTINCT ON (contract_id) contract_id, amount "
+                    "FROM onergy_advance "
+                    "WHERE contract_id = ANY(%s) AND date_from <= %s "
+                    "ORDER BY contract_id, date_from DESC",
+                    contracts.ids,
+                    self.month,
+                )
+            )
+        )
+
+    def _get_invoiced(self, contracts):
+        """Ids of contracts with an advance invoice for this month, draft or posted."""
+        self.env["account.move"].flush_model()
+        return {
+            contract_id
+            for (contract_id,) in self.env.execute_query(
+                SQL(
+                    """
+                    SELECT DISTINCT onergy_contract_id FROM account_move
+                     WHERE onergy_contract_id = ANY(%(ids)s)
+                       AND onergy_move_kind = 'advance'
+                       AND move_type = 'out_invoice' AND state <> 'cancel'
+                       AND date_trunc('month', COALESCE(
+                           onergy_advance_month, invoice_date)) = %(month)s
+                    """,
+                    ids=contracts.ids,
+                    month=self.month,
+                )
+            )
+        }
+
+    def action_approve(self):
+        for run in self:
+            if run.state != "checked":
+                raise UserError(self.env._("Look at the preview first."))
+            if not self.env.user.has_group("onergy_residents.group_manager"):
+                raise UserError(self.env._("Only a manager approves a run."))
+            if not run.line_ids.filtered(lambda line: line.state == "ready"):
+                raise UserError(self.env._("There is nothing to invoice in this run."))
+            run.write({"state": "posting", "approved_by_id": self.env.uid})
+        self.env.ref("onergy_billing.ir_cron_advance")._trigger()
+
+    def action_pause(self):
+        self.write({"is_paused": True})
+
+    def action_resume(self):
+        self.write({"is_paused": False, "problem": False})
+        self.env.ref("onergy_billing.ir_cron_advance")._trigger()
+
+    def action_cancel(self):
+        for run in self:
+            if run.posted_count:
+                raise UserError(
+                    self.env._(
+                        "Invoices of this run were posted; it cannot be cancelled."
+                    )
+                )
+        self.write({"state": "cancelled"})
+
+    def action_view_lines(self):
+        self.ensure_one()
+        action = self.env["ir.actions.actions"]._for_xml_id(
+            "onergy_billing.action_onergy_advance_run_line"
+        )
+        return {
+            **action,
+            "domain": [("run_id", "=", self.id)],
+            "context": self.env.context.get("line_filter", {}),
+        }
+
+    def action_view_invoices(self):
+        self.ensure_one()
+        action = self.env["ir.actions.actions"]._for_xml_id(
+            "account.action_move_out_invoice_type"
+        )
+        return {**action, "domain": [("id", "in", self.line_ids.move_id.ids)]}
+
+    # -- job -----------------------------------------------------------------------
+
+    @api.model
+    def _cron_process(self):
+        """Invoice what was approved, a batch and a commit at a time.
+
+        A line is marked as invoiced in the transaction that makes its invoice, and the
+        database refuses a second invoice for the same month: stopping and starting
+        again, by whatever cause, makes nothing twice.
+        """
+        runs = self.search(
+            [("state", "=", "posting"), ("is_paused", "=", False)], order="id"
+        )
+        for run in runs:
+            while run._process_batch():
+                if not self.env["ir.cron"]._commit_progress(BATCH):
+                    self.env.ref("onergy_billing.ir_cron_advance")._trigger()
+                    return
+                run.invalidate_recordset(["is_paused", "state"])
+                if run.is_paused:
+                    break
+            self.env["ir.cron"]._commit_progress()
+
+    def _process_batch(self):
+        """Invoice one batch; True when there is more to do."""
+        self.ensure_one()
+        if not self.try_lock_for_update():
+            return False
+        run = self.with_company(self.company_id).with_context(**QUIET)
+        lines = run.line_ids.search(
+            [("run_id", "=", run.id), ("state", "=", "ready")], order="id", limit=BATCH
+        )
+        if not lines:
+            run.state = "done"
+            return False
+        invoiced = run._get_invoiced(lines.contract_id)
+        doubles = lines.filtered(lambda line: line.contract_id.id in invoiced)
+        doubles.write(
+            {
+                "state": "exception",
+                "reason": self.env._("Was invoiced in the meantime."),
+            }
+        )
+        lines -= doubles
+        try:
+            with self.env.cr.savepoint():
+                run._post_lines(lines)
+        except UserError as error:
+            run._post_one_by_one(lines, error)
+        return True
+
+    def _post_lines(self, lines):
+        if not lines:
+            return
+        vat = self.env["onergy.vat.rate"]._get_timelines()["heat"].at(self.month)
+        tax = self.env["onergy.vat.rate"]._get_tax(self.company_id, vat)
+        product = self.env.ref("onergy_billing.product_advance")
+        month = {}
+        for lang in {line.contract_id.partner_id.lang for line in lines}:
+            env = self.with_context(lang=lang or self.env.lang).env
+            month[lang] = env._(
+                "Advance for heat, %(month)s",
+                month=format_date(env, self.month, date_format="MMMM y"),
+            )
+        moves = self.env["account.move"].create(
+            [
+                self._prepare_move(line, product, tax, month[line.partner_id.lang])
+                for line in lines
+            ]
+        )
+        moves._post(soft=False)
+        for line, move in zip(lines, moves, strict=True):
+            line.move_id = move
+        lines.state = "posted"
+
+    def _prepare_move(self, line, product, tax, text):
+        contract = line.contract_id
+        return {
+            "move_type": "out_invoice",
+            "company_id": self.company_id.id,
+            "partner_id": contract.partner_id.id,
+            "invoice_date": self.invoice_date,
+            "invoice_date_due": contract._get_due_date(self.invoice_date),
+            "invoice_payment_term_id": False,
+            "onergy_contract_id": contract.id,
+            "onergy_move_kind": "advance",
+            "onergy_advance_month": self.month,
+            "invoice_line_ids": [
+                Command.create(
+                    {
+                        "product_id": product.id,
+                        "name": f"{text}\n{contract.connection_id.name}",
+                        "quantity": 1,
+                        "price_unit": line.amount,
+                        "tax_ids": [Command.set(tax.ids)],
+                    }
+                )
+            ],
+        }
+
+    def _post_one_by_one(self, lines, error):
+        """Invoice what can be invoiced and set aside what cannot."""
+        for line in lines:
+            try:
+                with self.env.cr.savepoint():
+                    self._post_lines(line)
+            except UserError as reason:
+                line.write({"state": "exception", "reason": str(reason)})
+        self.problem = str(error)

@@ -1,0 +1,125 @@
+from decimal import Decimal
+
+from odoo import api, fields, models
+from odoo.tools import format_date, formatLang
+
+from ..engine import Line
+from .const import COMPONENTS, PRICE_DIGITS, TIER_DIGITS, UNITS
+
+BASES = [
+    ("measured", "Measured"),
+    ("estimated", "Estimated"),
+    ("calculated", "Calculated"),
+]
+
+
+class OnergySettlementLine(models.Model):
+    """One line of a bill, including VAT, as it was worked out."""
+
+    _name = "onergy.settlement.line"
+    _description = "Line of a settlement"
+    _order = "settlement_id, sequence, id"
+    _log_access = False
+
+    settlement_id = fields.Many2one(
+        "onergy.settlement", required=True, index=True, ondelete="cascade"
+    )
+    company_id = fields.Many2one(
+        related="settlement_id.company_id", store=True, index=True
+    )
+    currency_id = fields.Many2one(related="settlement_id.currency_id")
+    sequence = fields.Integer()
+    component = fields.Selection(COMPONENTS, required=True)
+    date_from = fields.Date("From", required=True)
+    date_to = fields.Date("Until", required=True)
+    unit = fields.Selection(UNITS, required=True)
+    quantity = fields.Float(
+        digits=(16, 3), aggregator=None, help="GJ, or days of the year."
+    )
+    year_days = fields.Integer("Days in the year", aggregator=None)
+    price = fields.Float("Price incl. VAT", digits=PRICE_DIGITS, aggregator=None)
+    tier_from = fields.Float("From (GJ a year)", digits=TIER_DIGITS, aggregator=None)
+    amount = fields.Monetary("Amount incl. VAT", required=True)
+    vat_rate = fields.Float("VAT (%)", digits=(5, 2), aggregator=None)
+    vat_amount = fields.Monetary("VAT")
+    basis = fields.Selection(BASES, required=True)
+
+    @api.model
+    def _prepare_values(self, line, vat_amount, sequence):
+        """Values of a record for a line of the engine."""
+        return {
+            "sequence": sequence,
+            "component": line.component,
+            "date_from": line.start,
+            "date_to": line.end,
+            "unit": line.unit,
+            "quantity": float(line.quantity),
+            "year_days": line.year_days,
+            "price": float(line.price),
+            "tier_from": float(line.tier_from),
+            "amount": float(line.amount),
+            "vat_rate": float(line.vat_rate),
+            "vat_amount": float(vat_amount),
+            "basis": line.basis,
+        }
+
+    def _to_engine(self):
+        """The lines as the engine knows them."""
+        exact = self.env["onergy.tariff"]._to_decimal
+        return [
+            Line(
+                line.component,
+                line.date_from,
+                line.date_to,
+                line.unit,
+                exact(line.quantity, 3),
+                exact(line.price, PRICE_DIGITS[1]),
+                exact(line.amount, 2),
+                exact(line.vat_rate, 2).normalize(),
+                line.year_days,
+                line.basis,
+                exact(line.tier_from, TIER_DIGITS[1]) if line.tier_from else Decimal(0),
+            )
+            for line in self
+        ]
+
+    def _get_text(self):
+        """What was charged, in one line, in the language of the context."""
+        self.ensure_one()
+        labels = dict(self._fields["component"]._description_selection(self.env))
+        values = {
+            "what": labels[self.component],
+            "start": format_date(self.env, self.date_from),
+            "end": format_date(self.env, self.date_to),
+            "price": self._get_price_text(),
+            "quantity": self._get_quantity_text(),
+        }
+        if self.settlement_id.original_id:
+            return self.env._("Correction: %(what)s, %(start)s to %(end)s", **values)
+        if self.unit == "gj":
+            return self.env._(
+                "%(what)s, %(start)s to %(end)s: %(quantity)s GJ at %(price)s", **values
+            )
+        return self.env._(
+            "%(what)s, %(start)s to %(end)s: %(quantity)s days at %(price)s a year",
+            **values,
+        )
+
+    def _get_price_text(self):
+        self.ensure_one()
+        digits = 2 if round(self.price, 2) == self.price else PRICE_DIGITS[1]
+        return (
+            self.currency_id.symbol
+            + "\N{NO-BREAK SPACE}"
+            + formatLang(self.env, self.price, digits=digits)
+        )
+
+    def _get_tier_text(self):
+        self.ensure_one()
+        return formatLang(self.env, self.tier_from, digits=0)
+
+    def _get_quantity_text(self):
+        self.ensure_one()
+        if self.unit == "gj":
+            return formatLang(self.env, self.quantity, digits=3)
+        return f"{int(self.quantity)}/{self.year_days}"

@@ -1,0 +1,47 @@
+from odoo import fields, models
+
+
+class ResCompany(models.Model):
+    _inherit = "res.company"
+
+    onergy_billing_start = fields.Date(
+        "Settled here from",
+        help="Days before this one were settled elsewhere.",
+    )
+    onergy_tier_proration = fields.Selection(
+        [
+            ("days", "In proportion to the days"),
+            ("none", "Not: each part of a year has the whole tier"),
+        ],
+        "Tiers of a part of a year",
+        required=True,
+        default="days",
+    )
+    onergy_hot_water_share = fields.Integer(
+        "Use for hot water (%)",
+        default=0,
+        help="Part of the use between two readings that is spread evenly over the days, "
+        "for it does not follow the weather.",
+    )
+    onergy_advance_below = fields.Integer("Advance below the advice (%)", default=10)
+    onergy_advance_above = fields.Integer("Advance above the advice (%)", default=100)
+    onergy_prenotification_days = fields.Integer(
+        "Days between invoice and direct debit",
+        default=14,
+        help="SEPA rules ask for 14 days unless less was agreed.",
+    )
+    onergy_due_days = fields.Integer("Days to pay by transfer", default=14)
+    onergy_complaint_text = fields.Html(
+        "Complaints",
+        translate=True,
+        help="Printed on each yearly bill: where a resident can complain.",
+    )
+
+    _onergy_hot_water_share_range = models.Constraint(
+        "CHECK (onergy_hot_water_share BETWEEN 0 AND 100)",
+        "The share of hot water lies between 0 and 100 %.",
+    )
+    _onergy_advance_band_range = models.Constraint(
+        "CHECK (onergy_advance_below BETWEEN 0 AND 100 AND onergy_advance_above >= 0)",
+        "The band of the advance is a percentage below and above the advice.",
+    )

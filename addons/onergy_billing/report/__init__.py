@@ -1,0 +1,1 @@
+from . import onergy_settlement_due

@@ -1,0 +1,82 @@
+from odoo import fields, models
+from odoo.tools import SQL
+
+#: Warmtewet, articles 2 and 8b: six weeks after the contract year or contract end.
+DEADLINE_DAYS = 42
+
+
+class OnergySettlementDue(models.Model):
+    """Periods of contracts that have ended and have no bill yet.
+
+    The next period of a contract begins after the last one that was billed and ends
+    with the billing year or the contract.
+    """
+
+    _name = "onergy.settlement.due"
+    _description = "Period without a bill"
+    _auto = False
+    _order = "deadline, contract_id"
+    _rec_name = "contract_id"
+
+    contract_id = fields.Many2one("onergy.contract", readonly=True)
+    connection_id = fields.Many2one("onergy.connection", readonly=True)
+    complex_id = fields.Many2one("onergy.complex", readonly=True)
+    company_id = fields.Many2one("res.company", readonly=True)
+    partner_id = fields.Many2one("res.partner", "Payer", readonly=True)
+    date_from = fields.Date("From", readonly=True)
+    date_to = fields.Date("Until", readonly=True)
+    deadline = fields.Date("Bill before", readonly=True)
+    is_final = fields.Boolean("Final bill", readonly=True)
+    days_left = fields.Integer(readonly=True, aggregator="min")
+
+    @property
+    def _table_query(self):
+        return SQL(
+            """
+            WITH open_period AS (
+                SELECT c.id, c.connection_id, c.complex_id, c.company_id,
+                       c.partner_id, c.date_start, c.date_end, x.billing_cycle,
+                       x.billing_month::int AS month,
+                       GREATEST(c.date_start, co.onergy_billing_start,
+                                last.date_to + 1) AS date_from
+                  FROM onergy_contract c
+                  JOIN onergy_complex x ON x.id = c.complex_id
+                  JOIN res_company co ON co.id = c.company_id
+                  LEFT JOIN LATERAL (
+                      SELECT max(s.date_to) AS date_to FROM onergy_settlement s
+                       WHERE s.contract_id = c.id AND s.original_id IS NULL
+                         AND s.state <> 'cancelled'
+                  ) last ON TRUE
+                 WHERE c.active
+            ), cycle AS (
+                SELECT p.*,
+                       CASE WHEN billing_cycle = 'anniversary' THEN
+                           (date_start + make_interval(years => extract(
+                               year FROM age(date_from, date_start))::int + 1))::date
+                       ELSE make_date(
+                           extract(year FROM date_from)::int
+                           + (extract(month FROM date_from) >= month)::int, month, 1)
+                       END AS next_start
+                  FROM open_period p
+                 WHERE date_end IS NULL OR date_end >= date_from
+            ), period AS (
+                SELECT *, LEAST(next_start - 1, date_end) AS date_to FROM cycle
+            )
+            SELECT id, id AS contract_id, connection_id, complex_id, company_id,
+                   partner_id, date_from, date_to,
+                   date_to + %(days)s AS deadline,
+                   date_to + %(days)s - CURRENT_DATE AS days_left,
+                   COALESCE(date_to = date_end, FALSE) AS is_final
+              FROM period WHERE date_to < CURRENT_DATE
+            """,
+            days=DEADLINE_DAYS,
+        )
+
+    def action_open_contract(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "onergy.contract",
+            "res_id": self.contract_id.id,
+            "view_mode": "form",
+        }

@@ -1,0 +1,552 @@
+from contextlib import contextmanager
+from datetime import date
+
+from dateutil.relativedelta import relativedelta
+from freezegun import freeze_time
+from psycopg2 import IntegrityError
+
+from odoo import fields
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
+
+from .common import BillingCommon
+
+
+class SettlementCommon(BillingCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.complex.billing_cycle = "anniversary"
+        cls.clerk, cls.manager = (
+            new_test_user(
+                cls.env,
+                f"bill_{name}",
+                f"onergy_residents.group_{name}",
+                company_id=cls.company.id,
+                company_ids=[(6, 0, cls.company.ids)],
+            )
+            for name in ("customer_service", "manager")
+        )
+
+    def invoice_advances(self, amount, contract=None, months=12, start="2024-07-01"):
+        """Post the advances of some months, as an advance run does."""
+        contract = contract or self.contract
+        contract._set_advance(amount, contract.date_start, "staff")
+        first = fields.Date.to_date(start)
+        for number in range(months):
+            month = first + relativedelta(months=number)
+            run = self.env["onergy.advance.run"].create(
+                {"month": month, "invoice_date": month}
+            )
+            run.action_preview()
+            run.action_approve()
+            self.run_to_end(run)
+        return self.env["account.move"].search(
+            [
+                ("onergy_contract_id", "=", contract.id),
+                ("onergy_move_kind", "=", "advance"),
+            ]
+        )
+
+    def run_to_end(self, run):
+        for _batch in range(20):
+            if not run._process_batch():
+                return
+        self.fail("The run does not end")
+
+    def create_run(self, **values):
+        return (
+            self.env["onergy.settlement.run"]
+            .with_user(self.clerk)
+            .create(
+                {"invoice_date": "2025-07-10", "date_until": "2025-07-05", **values}
+            )
+        )
+
+    def settle(self, post=True, **values):
+        with freeze_time("2025-07-10"):
+            run = self.create_run(**values)
+            run.action_calculate()
+            if post:
+                run.with_user(self.manager).action_approve()
+                self.run_to_end(run.sudo())
+        return run.sudo()
+
+
+@tagged("post_install", "-at_install")
+class TestCaseA(SettlementCommon):
+    """The worked example, through Odoo's own books, to the cent."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls._correct_2024()
+        cls._load_case_a()
+
+    def test_case_a(self):
+        advances = self.invoice_advances(150.0)
+        self.assertEqual(len(advances), 12)
+        self.assertEqual(set(advances.mapped("amount_untaxed")), {123.97})
+        self.assertEqual(set(advances.mapped("amount_tax")), {26.03})
+        settlement = self.settle().settlement_ids
+        self.assertFalse(settlement.errors)
+        self.assertEqual(
+            [(line.component, line.amount) for line in settlement.line_ids],
+            [
+                ("heat", 495.85),
+                ("standing", 293.00),
+                ("metering", 15.93),
+                ("delivery_set", 73.09),
+                ("heat", 587.66),
+                ("standing", 286.37),
+                ("metering", 16.27),
+                ("delivery_set", 74.63),
+            ],
+        )
+        self.assertEqual(settlement.amount_supply, 1842.80)
+        self.assertEqual(settlement.vat_supply, 319.82)
+        move = settlement.move_id
+        self.assertRecordValues(
+            move,
+            [
+                {
+                    "move_type": "out_invoice",
+                    "state": "posted",
+                    "amount_untaxed": 35.34,
+                    "amount_tax": 7.46,
+                    "amount_total": 42.80,
+                    "onergy_move_kind": "settlement",
+                }
+            ],
+        )
+        tax = move.line_ids.filtered("tax_line_id")
+        self.assertEqual(sum(tax.mapped("balance")), -7.46)
+        self.assertAlmostEqual(sum(move.line_ids.mapped("balance")), 0)
+
+    def test_readings_on_the_bill(self):
+        settlement = self.settle(post=False).settlement_ids
+        self.assertEqual(
+            [
+                (r.serial, fields.Date.to_string(r.day), r.value, r.basis)
+                for r in settlement.reading_ids
+            ],
+            [
+                ("OLD", "2024-07-01", 412.350, "measured"),
+                ("OLD", "2025-01-01", 422.970, "measured"),
+                ("OLD", "2025-03-17", 431.480, "measured"),
+                ("NEW", "2025-03-17", 0.120, "measured"),
+                ("NEW", "2025-07-01", 5.030, "measured"),
+            ],
+        )
+        self.assertEqual(settlement.use, 24.040)
+        self.assertTrue(settlement._has_exchange())
+
+    def test_next_advance(self):
+        settlement = self.settle(post=False).settlement_ids
+        self.assertEqual(settlement.advance_advice, 151.12)
+        self.assertEqual(
+            [str(bound) for bound in settlement._get_advance_band()],
+            ["136.01", "302.24"],
+        )
+
+    def test_a2_reversed_payment_stays_an_open_item(self):
+        advances = self.invoice_advances(150.0)
+        paid = advances[1:]
+        for move in paid:
+            self.env["account.payment.register"].with_context(
+                active_model="account.move", active_ids=move.ids
+            ).create({})._create_payments()
+        settlement = self.settle().settlement_ids
+        self.assertEqual(settlement.amount_total, 42.80)
+        receivable = self.env["account.move.line"].search(
+            [
+                ("partner_id", "=", self.payer.id),
+                ("account_id.account_type", "=", "asset_receivable"),
+                ("parent_state", "=", "posted"),
+            ]
+        )
+        self.assertAlmostEqual(sum(receivable.mapped("amount_residual")), 192.80)
+
+    def test_a3_refund_is_a_credit_note(self):
+        self.invoice_advances(160.0)
+        move = self.settle().settlement_ids.move_id
+        self.assertRecordValues(
+            move,
+            [
+                {
+                    "move_type": "out_refund",
+                    "amount_untaxed": 63.78,
+                    "amount_tax": 13.42,
+                    "amount_total": 77.20,
+                }
+            ],
+        )
+
+    def test_credited_advance_is_not_subtracted(self):
+        advances = self.invoice_advances(150.0)
+        advances[0]._reverse_moves(
+            [{"invoice_date": date(2025, 6, 1)}], cancel=True
+        ).filtered(lambda m: m.state == "draft").action_post()
+        settlement = self.settle().settlement_ids
+        self.assertEqual(settlement.amount_advances, 1650.0)
+        self.assertEqual(settlement.amount_total, 192.80)
+
+    def test_advance_of_another_year_is_not_subtracted(self):
+        self.invoice_advances(150.0, months=14)
+        settlement = self.settle().settlement_ids
+        self.assertEqual(len(settlement.advance_ids), 12)
+        # They wait for the next bill.
+        self.assertEqual(settlement.amount_total, 42.80)
+
+    # -- nothing twice -------------------------------------------------------------
+
+    def test_running_again_makes_nothing(self):
+        self.invoice_advances(150.0)
+        run = self.settle()
+        self.assertEqual(run.state, "done")
+        with freeze_time("2025-07-10"):
+            again = self.create_run()
+            again.action_calculate()
+        self.assertFalse(again.settlement_ids)
+        run.state = "posting"
+        self.run_to_end(run)
+        self.assertEqual(len(run.settlement_ids.move_id), 1)
+        moves = self.env["account.move"].search(
+            [("onergy_move_kind", "=", "settlement")]
+        )
+        self.assertEqual(len(moves), 1)
+
+    @mute_logger("odoo.sql_db")
+    def test_database_refuses_the_same_days_twice(self):
+        settlement = self.settle().settlement_ids
+        with self.assertRaises(IntegrityError), self.env.cr.savepoint():
+            settlement.copy({"run_id": settlement.run_id.id})
+            self.env.flush_all()
+
+    def test_bill_stays_as_it_is(self):
+        settlement = self.settle().settlement_ids
+        for action in (
+            settlement.action_recalculate,
+            settlement.action_cancel,
+            settlement.unlink,
+        ):
+            with self.assertRaises(UserError):
+                action()
+
+    # -- four eyes -----------------------------------------------------------------
+
+    def test_second_person_approves(self):
+        run = self.settle(post=False)
+        with self.assertRaises(UserError):
+            run.with_user(self.clerk).action_approve()
+        run.prepared_by_id = self.manager
+        with self.assertRaisesRegex(UserError, "Somebody else"):
+            run.with_user(self.manager).action_approve()
+        self.assertEqual(run.state, "checked")
+
+    def test_rights(self):
+        run = self.settle(post=False)
+        settlement = run.settlement_ids
+        for role in ("accountant", "metering"):
+            user = new_test_user(
+                self.env,
+                f"bill_{role}",
+                f"onergy_residents.group_{role}",
+                company_id=self.company.id,
+                company_ids=[(6, 0, self.company.ids)],
+            )
+            with self.assertRaises(AccessError):
+                run.with_user(user).action_calculate()
+            if role == "accountant":
+                settlement.with_user(user).line_ids.mapped("amount")
+            else:
+                with self.assertRaises(AccessError):
+                    settlement.with_user(user).read(["amount_total"])
+        resident = new_test_user(self.env, "bill_resident", "base.group_portal")
+        with self.assertRaises(AccessError):
+            settlement.with_user(resident).read(["amount_total"])
+
+
+@tagged("post_install", "-at_install")
+class TestCorrection(SettlementCommon):
+    """A4: the tariff of 2024 is lowered after the bill was sent."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls._load_case_a()
+        # Billed before anybody knew that the price was above the maximum.
+        cls.tariff_2024.line_ids.is_above_cap = False
+
+    def correct(self, **values):
+        return self.settle(kind="correction", date_from="2024-01-01", **values)
+
+    def test_a4(self):
+        original = self.settle().settlement_ids
+        self.assertEqual(original.amount_supply, 1860.90)
+        self._correct_2024()
+        correction = self.correct().settlement_ids
+        self.assertEqual(correction.original_id, original)
+        self.assertEqual(correction.line_ids.mapped("amount"), [-18.10])
+        self.assertRecordValues(
+            correction.move_id,
+            [
+                {
+                    "move_type": "out_refund",
+                    "amount_untaxed": 14.96,
+                    "amount_tax": 3.14,
+                    "amount_total": 18.10,
+                    "reversed_entry_id": original.move_id.id,
+                }
+            ],
+        )
+        # Once more gives nothing more.
+        self.assertFalse(self.correct(post=False).settlement_ids)
+
+    def test_late_reading_changes_nothing_unless_asked(self):
+        self._correct_2024()
+        self.settle()
+        meter = self.env["onergy.meter"].search([("serial", "=", "NEW")])
+        self.loader._set_reading(
+            meter,
+            "energy",
+            self.loader._day_start(date(2025, 7, 1)),
+            4.030,
+            "GJ",
+            "manual",
+        )
+        self.assertFalse(self.correct(post=False).settlement_ids)
+        correction = self.correct(with_readings=True).settlement_ids
+        self.assertEqual(correction.line_ids.mapped("amount"), [-43.79])
+        self.assertFalse(self.correct(with_readings=True, post=False).settlement_ids)
+
+    def test_price_above_the_maximum_is_not_billed(self):
+        self.tariff_2024.line_ids._recheck_caps()
+        settlement = self.settle(post=False).settlement_ids
+        self.assertEqual(settlement.state, "blocked")
+        self.assertIn("above the maximum tariff", settlement.errors)
+
+
+@tagged("post_install", "-at_install")
+class TestSettlement(SettlementCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls._correct_2024()
+
+    @contextmanager
+    def today(self, day="2025-07-10"):
+        with freeze_time(day):
+            yield
+
+    def get_due(self):
+        # CURRENT_DATE is the database's: the periods are chosen far in the past.
+        self.env.flush_all()
+        self.env.invalidate_all()
+        return self.env["onergy.settlement.due"].search(
+            [("contract_id", "=", self.contract.id)]
+        )
+
+    def test_without_readings_nothing_is_billed(self):
+        settlement = self.settle(post=False).settlement_ids
+        self.assertEqual(settlement.state, "blocked")
+        self.assertIn("No meter hangs", settlement.errors)
+        self._create_meter("ONE", self.home, "2024-07-01")
+        self._load_readings(("ONE", "2024-07-01", "1.000"))
+        settlement.with_user(self.clerk).action_recalculate()
+        settlement = self.env["onergy.settlement"].search(
+            [("contract_id", "=", self.contract.id)]
+        )
+        self.assertIn("ONE has no reading", settlement.errors)
+        self._load_readings(("ONE", "2025-07-01", "20.000"))
+        settlement.with_user(self.clerk).action_recalculate()
+        settlement = self.env["onergy.settlement"].search(
+            [("contract_id", "=", self.contract.id)]
+        )
+        self.assertEqual((settlement.state, settlement.use), ("ready", 19.0))
+        # There was no reading on 1 January.
+        self.assertEqual(settlement.calculated_share, 100.0)
+        self.assertIn("worked out reading", settlement.warnings)
+        self.assertIn("calculated", settlement.reading_ids.mapped("basis"))
+
+    def test_owner_pays_while_nobody_lives_there(self):
+        owner = self._create_payer("Owner")
+        self.contract.date_end = "2025-03-16"
+        self._create_contract(
+            self.home, owner, "2025-03-17", "2025-04-30", role="vacancy"
+        )
+        self._load_case_a()
+        self._load_readings(("NEW", "2025-05-01", "2.000"))
+        settlements = self.settle(kind="final", date_until="2025-05-01").settlement_ids
+        self.assertEqual(
+            [(s.partner_id, s.use, s.is_final) for s in settlements.sorted("date_to")],
+            [(self.payer, 19.130, True), (owner, 1.880, True)],
+        )
+        self.assertEqual(set(settlements.mapped("state")), {"posted"})
+        self.assertEqual(settlements.move_id.partner_id, self.payer | owner)
+
+    def test_final_bill_gives_back_advances_of_later_months(self):
+        self._load_case_a()
+        self.contract.date_end = "2025-03-16"
+        self.invoice_advances(150.0, months=9)
+        self.contract.date_end = False
+        self.invoice_advances(150.0, months=2, start="2025-04-01")
+        self.contract.date_end = "2025-03-16"
+        settlement = self.settle(kind="final").settlement_ids
+        self.assertEqual(settlement.amount_advances, 11 * 150.0)
+
+    def test_due_periods(self):
+        due = self.get_due()
+        self.assertEqual(
+            (due.date_from, due.date_to, due.deadline),
+            (date(2024, 7, 1), date(2025, 6, 30), date(2025, 8, 11)),
+        )
+        self.complex.billing_cycle = "year"
+        self.assertEqual(self.get_due().date_to, date(2024, 12, 31))
+        self.complex.billing_month = "10"
+        self.assertEqual(self.get_due().date_to, date(2024, 9, 30))
+        self.company.onergy_billing_start = "2024-11-01"
+        due = self.get_due()
+        self.assertEqual(
+            (due.date_from, due.date_to), (date(2024, 11, 1), date(2025, 9, 30))
+        )
+        self.contract.date_end = "2025-02-03"
+        due = self.get_due()
+        self.assertEqual((due.date_to, due.is_final), (date(2025, 2, 3), True))
+
+    def test_deadline_turns_red(self):
+        settlement = self.settle(post=False).settlement_ids
+        for day, state in (
+            ("2025-07-10", "ok"),
+            ("2025-07-30", "near"),
+            ("2025-08-12", "late"),
+        ):
+            with self.today(day):
+                settlement.invalidate_recordset(["deadline_state"])
+                self.assertEqual(settlement.deadline_state, state)
+                found = settlement.search([("deadline_state", "=", state)])
+                self.assertIn(settlement, found)
+
+    def test_outage_is_paid_once_and_bears_no_vat(self):
+        self._load_case_a()
+        outages = self.env["onergy.outage"].create(
+            [
+                {
+                    "name": "Pump",
+                    "complex_id": self.complex.id,
+                    "date_start": start,
+                    "date_end": end,
+                }
+                for start, end in (
+                    ("2024-11-01 08:00:00", "2024-11-01 10:00:00"),
+                    ("2025-02-01 08:00:00", "2025-02-01 20:00:00"),
+                )
+            ]
+        )
+        self.assertEqual(outages.mapped("amount"), [0.0, 55.0])
+        settlement = self.settle().settlement_ids
+        self.assertEqual(settlement.amount_compensation, 55.0)
+        self.assertEqual(settlement.move_id.amount_total, 1842.80 - 55.0)
+        self.assertEqual(settlement.move_id.amount_tax, 319.82)
+        self.assertEqual(outages[1].payment_ids.contract_id, self.contract)
+
+    def test_use_far_from_last_year_is_shown(self):
+        self._create_meter("ONE", self.home, "2023-07-01")
+        self.contract.date_start = "2023-07-01"
+        self.company.onergy_billing_start = "2024-07-01"
+        self._load_readings(
+            ("ONE", "2023-07-01", "0"),
+            ("ONE", "2024-07-01", "10"),
+            ("ONE", "2025-01-01", "18"),
+            ("ONE", "2025-07-01", "30"),
+        )
+        settlement = self.settle(post=False).settlement_ids
+        # A leap day less than the year before: the days of the same length count.
+        self.assertAlmostEqual(settlement.use_before, 10.0, delta=0.1)
+        self.assertGreater(settlement.use_change, 90)
+        self.assertIn("off that of a year before", settlement.warnings)
+
+    def test_vat_change_splits_the_period(self):
+        """Heat was at 9 % in the second half of 2022."""
+        self._create_tariff(
+            2022, "2021-12-15", heat=40.0, standing=365.0, metering=36.5, set=73.0
+        )
+        self.contract.write({"date_start": "2022-01-01", "date_end": "2022-12-31"})
+        self._create_meter("ONE", self.home, "2022-01-01")
+        self._load_readings(
+            ("ONE", "2022-01-01", "0"),
+            ("ONE", "2022-07-01", "10"),
+            ("ONE", "2023-01-01", "20"),
+        )
+        settlement = self.settle().settlement_ids
+        self.assertEqual(set(settlement.line_ids.mapped("vat_rate")), {9.0, 21.0})
+        low = settlement.line_ids.filtered(lambda ln: ln.vat_rate == 9.0)
+        self.assertEqual(set(low.mapped("date_from")), {date(2022, 7, 1)})
+        move = settlement.move_id
+        # 400 + 474.5 x 181/365 and 184/365, each line in cents.
+        self.assertEqual(move.amount_total, 800.0 + 474.5)
+        taxes = {
+            line.tax_line_id.amount: -line.balance
+            for line in move.line_ids.filtered("tax_line_id")
+        }
+        total_low = sum(low.mapped("amount"))
+        total_high = move.amount_total - total_low
+        self.assertAlmostEqual(taxes[9.0], round(total_low - total_low / 1.09, 2))
+        self.assertAlmostEqual(taxes[21.0], round(total_high - total_high / 1.21, 2))
+
+    def test_stopped_run_goes_on_where_it_was(self):
+        self._load_case_a()
+        homes = [self._create_home(str(number)) for number in range(10, 13)]
+        for number, home in enumerate(homes):
+            payer = self._create_payer(f"Payer {number}")
+            self._create_contract(home, payer, "2024-07-01")
+            serial = f"M{number}"
+            self._create_meter(serial, home, "2024-07-01")
+            self._load_readings(
+                (serial, "2024-07-01", "0"),
+                (serial, "2025-01-01", "5"),
+                (serial, "2025-07-01", "9"),
+            )
+        run = self.settle(post=False)
+        self.patch_batch(2)
+        with freeze_time("2025-07-10"):
+            run.with_user(self.manager).action_approve()
+        self.assertTrue(run._process_batch())
+        self.assertEqual(run.posted_count, 2)
+        run.action_pause()
+        self.assertFalse(run.search([("is_paused", "=", False), ("id", "=", run.id)]))
+        run.action_resume()
+        self.run_to_end(run)
+        self.assertEqual((run.state, run.posted_count), ("done", 4))
+        moves = self.env["account.move"].search(
+            [("onergy_move_kind", "=", "settlement")]
+        )
+        self.assertEqual(len(moves), 4)
+
+    def patch_batch(self, size):
+        from ..models import onergy_settlement_run
+
+        self.patch(onergy_settlement_run, "BATCH", size)
+
+    def test_advice_becomes_the_advance(self):
+        self._load_case_a()
+        self.invoice_advances(150.0)
+        with freeze_time("2025-07-10"):
+            self.settle(update_advances=True)
+        advance = self.contract.advance_ids.sorted("date_from")[-1]
+        self.assertEqual(
+            (advance.amount, advance.origin, advance.date_from),
+            (151.12, "settlement", date(2025, 8, 1)),
+        )
+
+    def test_cron(self):
+        self._load_case_a()
+        with freeze_time("2025-07-10"):
+            run = self.create_run()
+            run.action_calculate()
+            run.with_user(self.manager).action_approve()
+        with self.enter_registry_test_mode():
+            self.env.ref("onergy_billing.ir_cron_settlement").method_direct_trigger()
+        run.invalidate_recordset()
+        self.assertEqual(run.sudo().state, "done")
