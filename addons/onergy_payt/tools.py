@@ -49,6 +49,7 @@ class DatabaseLimiter(NoLimit):
              RETURNING next_slot - %(gap)s - EXTRACT(epoch FROM clock_timestamp())
                 """,
                 {"gap": self._gap, "connection": self._connection_id},
+                log_exceptions=False,
             )
             row = cr.fetchone()
             # A connection that is being made: nobody else can be using it yet.
@@ -66,6 +67,7 @@ class DatabaseLimiter(NoLimit):
                  WHERE connection_id = %s
                 """,
                 (seconds, self._connection_id),
+                log_exceptions=False,
             )
 
         _in_own_transaction(self._registry, push_back)
@@ -124,6 +126,7 @@ class DatabaseTokenStore:
         cr.execute(
             f"SELECT {self._COLUMNS} FROM payt_token WHERE connection_id = %s {lock}",
             (self._connection_id,),
+            log_exceptions=False,
         )
         # No row: the connection is being made in a transaction we cannot see.
         access, refresh, expires = cr.fetchone() or ("", "", None)

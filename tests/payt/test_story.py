@@ -241,7 +241,7 @@ def test_a_conversation(story, person):
         page.goto(f"{story.address}/my/timeline")
         assert "Ja, dat is goed." in page.inner_text("#wrap")
         page.picture("timeline")
-    resident.click("text=Mijn rekeningen op papier houden")
+    resident.click("text=Mijn facturen op papier houden")
     assert "op papier ontvangen" in resident.inner_text("#wrap")
 
     log_in(clerk, story, "beheerder")
@@ -261,7 +261,7 @@ def test_a_conversation(story, person):
     ):
         number = story.look(f"env.ref('onergy_payt.{action}').id")
         clerk.goto(f"{story.address}/odoo/action-{number}")
-        clerk.wait_for_selector(".o_list_view, .o_view_nocontent")
+        clerk.wait_for_selector(".o_data_row, .o_view_nocontent")
         clerk.picture(f"list-{name}")
     clerk.goto(f"{story.address}/odoo/payt")
     clerk.wait_for_selector(".o_kanban_record:not(.o_kanban_ghost)")

@@ -3,8 +3,10 @@ from datetime import timedelta
 from odoo import api, fields, models
 
 from ..client import (
+    PaytAuthError,
+    PaytConnectionError,
     PaytError,
-    PaytPermissionError,
+    PaytRateLimitError,
     derive_status,
     parse_money,
     parse_utc,
@@ -17,6 +19,8 @@ DELETED_EVERY = timedelta(hours=1)
 # Payt remembers deletions for 90 days.
 DELETED_DAYS = 89
 CHUNK = 100
+# After one of these the other lists would fail in the same way.
+HOPELESS = (PaytAuthError, PaytConnectionError, PaytRateLimitError)
 
 INVOICE_FIELDS = [
     "id",
@@ -212,7 +216,7 @@ class PaytPull(models.AbstractModel):
         except PaytError as error:
             self._cursor(connection, resource).last_error = error.message
             connection._set_error(error)
-            return isinstance(error, PaytPermissionError)
+            return not isinstance(error, HOPELESS)
         return True
 
     @api.model

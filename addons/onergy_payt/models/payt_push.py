@@ -98,7 +98,7 @@ class PaytPush(models.AbstractModel):
         elif isinstance(error, PaytRateLimitError):
             code, state, goes_on = "rate_limit", "retry", "stop"
         elif isinstance(error, PaytServerError):
-            code, state, goes_on = "server", "retry", "stop"
+            code, state, goes_on = "server", "retry", "next kind"
         elif isinstance(error, PaytConnectionError | PaytUploadExpiredError):
             code, state, goes_on = "connection", "retry", "stop"
         elif error.status not in (400, 409, 422):
@@ -432,6 +432,9 @@ class PaytPush(models.AbstractModel):
         if not plan or not plan.decision:
             return {batch: Outcome("cancelled")}
         row = client.decide_plan(plan.payt_id, plan.decision)
+        if not row:
+            # Accepted without a word: look at the plan itself.
+            return {batch: Outcome("unknown", "unclear")}
         plan._apply(row)
         plan.decision = False
         return {batch: DONE}
