@@ -61,5 +61,6 @@
             "onergy_residents/static/tests/tours/**/*",
         ],
     },
+    "oca_data_manual": ["demo/surnames.csv"],
     "demo": ["demo/demo.xml"],
 }

@@ -231,9 +231,10 @@ class OnergyRequest(models.Model):
                 record.answer_days = 0.0
 
     def _compute_access_url(self):
-        super()._compute_access_url()
+        result = super()._compute_access_url()
         for record in self:
             record.access_url = f"/my/requests/{record.id}"
+        return result
 
     # ------------------------------------------------------------------ helpers
     @api.model
