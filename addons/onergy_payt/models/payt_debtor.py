@@ -150,10 +150,9 @@ class PaytDebtor(models.Model):
             "debtor_code": self.debtor_number,
         }
 
-    def _payload_hash(self):
-        self.ensure_one()
-        payload = [self._prepare_contact(), self._prepare_debtor()]
-        text = json.dumps(payload, sort_keys=True, default=str)
+    @api.model
+    def _hash(self, contact, debtor):
+        text = json.dumps([contact, debtor], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def action_accept_email(self):

@@ -133,6 +133,9 @@ class PaytInvoice(models.Model):
     def _unbooked_amount(self):
         """Money that Payt has received for this invoice and Odoo has not booked."""
         self.ensure_one()
+        if not self.payt_id:
+            # Nobody can have paid what Payt has never shown.
+            return 0.0
         lines = self.env["payt.transaction.line"].search(
             [
                 ("invoice_id", "=", self.id),

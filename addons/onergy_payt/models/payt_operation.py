@@ -338,8 +338,17 @@ class PaytOperation(models.Model):
 
     def _target(self):
         """Return the record this is about (empty when it is gone)."""
-        self.ensure_one()
-        return self.env[self.res_model].browse(self.res_id).exists()
+        return self._targets()[self]
+
+    def _targets(self):
+        """Return the records these are about: dict operation → record or empty.
+
+        All of one model, so that what is read of one is read of all.
+        """
+        model = self.env[self[:1].res_model]
+        found = model.browse(self.mapped("res_id")).exists()
+        by_id = {record.id: record for record in found}
+        return {operation: by_id.get(operation.res_id, model) for operation in self}
 
     # --------------------------------------------------------------------- actions
 

@@ -138,6 +138,10 @@ class PaytPush(models.AbstractModel):
         result = call(list(payloads.values()))
         known = {text: op for op in payloads for text in names[op] if text}
         found = result.attribute(known)
+        if result.count is not None:
+            silent = len(payloads) - result.count - len(found.errors)
+            if silent > 0:
+                found.unmapped.append(f"{silent} of {len(payloads)} not processed")
         if found.unmapped and len(payloads) > 1:
             outcomes = {}
             for operation, payload in payloads.items():
@@ -168,18 +172,17 @@ class PaytPush(models.AbstractModel):
     @api.model
     def _send_debtor(self, connection, client, batch):
         outcomes, contacts, debtors, names = {}, {}, {}, {}
-        hashes = {}
-        for operation in batch:
-            debtor = operation._target()
+        hashes, targets = {}, batch._targets()
+        for operation, debtor in targets.items():
             if not debtor:
                 outcomes[operation] = Outcome("cancelled")
                 continue
-            hashes[operation] = debtor._payload_hash()
+            contact, values = debtor._prepare_contact(), debtor._prepare_debtor()
+            hashes[operation] = debtor._hash(contact, values)
             if debtor.sent_hash == hashes[operation]:
                 outcomes[operation] = DONE
                 continue
-            contacts[operation] = debtor._prepare_contact()
-            debtors[operation] = debtor._prepare_debtor()
+            contacts[operation], debtors[operation] = contact, values
             names[operation] = (debtor.debtor_number, debtor._payt_identifier())
         found = self._send_bulk(client.upsert_contacts, contacts, names)
         refused = {op: out for op, out in found.items() if out.state == "failed"}
@@ -189,21 +192,23 @@ class PaytPush(models.AbstractModel):
             names,
         )
         now = self.env.cr.now()
+        arrived = self.env["payt.debtor"]
         for operation, outcome in found.items():
             if outcome.state in ("done", "partial"):
-                debtor = operation._target()
+                debtor = targets[operation]
                 debtor.write({"sent_hash": hashes[operation], "sent_date": now})
-                self._restart_invoices(debtor)
+                arrived |= debtor
+        self._restart_invoices(connection, arrived)
         return outcomes | found
 
     @api.model
-    def _restart_invoices(self, debtor):
-        """Invoices that waited for this payer can go now."""
+    def _restart_invoices(self, connection, debtors):
+        """Invoices that waited for these payers can go now."""
         self.env["payt.operation"].search(
             [
-                ("connection_id", "=", debtor.connection_id.id),
+                ("connection_id", "=", connection.id),
                 ("kind", "=", "invoice"),
-                ("partner_id", "=", debtor.partner_id.id),
+                ("partner_id", "in", debtors.partner_id.ids),
                 ("state", "in", ("failed", "retry")),
                 ("error_code", "in", ("debtor", "waiting")),
             ]
@@ -213,9 +218,10 @@ class PaytPush(models.AbstractModel):
 
     @api.model
     def _send_invoice(self, connection, client, batch):
-        outcomes = {operation: self._not_ready(operation) for operation in batch}
+        targets = batch._targets()
+        outcomes = {op: self._not_ready(invoice) for op, invoice in targets.items()}
         outcomes = {op: outcome for op, outcome in outcomes.items() if outcome}
-        ready = {op: op._target() for op in batch if op not in outcomes}
+        ready = {op: invoice for op, invoice in targets.items() if op not in outcomes}
         invoices = self.env["payt.invoice"].union(*ready.values())
         known = invoices.filtered("sent_date")
         if known:
@@ -251,9 +257,8 @@ class PaytPush(models.AbstractModel):
         return outcomes | found
 
     @api.model
-    def _not_ready(self, operation):
+    def _not_ready(self, invoice):
         """Return why an invoice cannot go now, or None."""
-        invoice = operation._target()
         if not invoice or invoice.move_id.state != "posted":
             return Outcome("cancelled")
         debtor = invoice.debtor_id
@@ -352,8 +357,7 @@ class PaytPush(models.AbstractModel):
         that was paid online a minute ago and reminds the debtor.
         """
         outcomes, ready = {}, {}
-        for operation in batch:
-            invoice = operation._target()
+        for operation, invoice in batch._targets().items():
             if not invoice:
                 outcomes[operation] = Outcome("cancelled")
             elif not invoice.sent_date or not self._open_amount_differs(invoice):
@@ -396,8 +400,7 @@ class PaytPush(models.AbstractModel):
     @api.model
     def _send_block(self, connection, client, batch):
         outcomes, block, resume, names = {}, {}, {}, {}
-        for operation in batch:
-            invoice = operation._target()
+        for operation, invoice in batch._targets().items():
             if not invoice or not invoice.sent_date:
                 # The first sending of the invoice looks at this again.
                 outcomes[operation] = Outcome("cancelled")
