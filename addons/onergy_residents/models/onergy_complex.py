@@ -153,19 +153,19 @@ class OnergyComplex(models.Model):
     def action_open_connections(self):
         return {
             "type": "ir.actions.act_window",
+            "domain": [("complex_id", "in", self.ids)],
             "name": self.env._("Connections"),
             "res_model": "onergy.connection",
             "view_mode": "list,kanban,form,pivot,graph",
-            "domain": [("complex_id", "in", self.ids)],
             "context": {"default_complex_id": self.id if len(self) == 1 else False},
         }
 
     def action_open_contracts(self):
         return {
             "type": "ir.actions.act_window",
+            "domain": [("complex_id", "in", self.ids)],
             "name": self.env._("Contracts"),
             "res_model": "onergy.contract",
             "view_mode": "list,kanban,form,pivot,graph",
-            "domain": [("complex_id", "in", self.ids)],
             "context": {"search_default_running": 1},
         }

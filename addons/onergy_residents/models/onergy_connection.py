@@ -266,10 +266,10 @@ class OnergyConnection(models.Model):
     def action_open_contracts(self):
         return {
             "type": "ir.actions.act_window",
+            "domain": [("connection_id", "in", self.ids)],
             "name": self.env._("Contracts"),
             "res_model": "onergy.contract",
             "view_mode": "list,kanban,form",
-            "domain": [("connection_id", "in", self.ids)],
             "context": {"default_connection_id": self.id if len(self) == 1 else False},
         }
 

@@ -193,10 +193,10 @@ class ResPartner(models.Model):
     def action_onergy_contracts(self):
         return {
             "type": "ir.actions.act_window",
+            "domain": [("partner_id", "in", self.ids)],
             "name": self.env._("Contracts"),
             "res_model": "onergy.contract",
             "view_mode": "list,kanban,form",
-            "domain": [("partner_id", "in", self.ids)],
             "context": {"default_partner_id": self.id if len(self) == 1 else False},
         }
 

@@ -137,10 +137,10 @@ class OnergyContractGap(models.Model):
         )
         return {
             "type": "ir.actions.act_window",
+            "domain": [("id", "in", contracts.ids)],
             "name": self.env._("Vacancy contracts"),
             "res_model": "onergy.contract",
             "view_mode": "list,form",
-            "domain": [("id", "in", contracts.ids)],
         }
 
     def _prepare_vacancy_contract(self):
