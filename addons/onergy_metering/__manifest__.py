@@ -20,6 +20,7 @@
         "wizards/onergy_reading_entry_views.xml",
         "wizards/onergy_degree_day_upload_views.xml",
         "wizards/onergy_meter_exchange_views.xml",
+        "wizards/onergy_metering_export_views.xml",
         "wizards/onergy_metering_overview_views.xml",
         "views/onergy_consumption_views.xml",
         "views/onergy_degree_day_views.xml",

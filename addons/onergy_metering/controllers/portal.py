@@ -1,10 +1,22 @@
+import csv
+import io
 import json
 
-from odoo.http import request, route
+import xlsxwriter
+
+from odoo.http import content_disposition, request, route
 
 from odoo.addons.onergy_residents.controllers.portal import OnergyPortal
 
 UNITS = ("GJ", "kWh")
+MAX_PHOTO = 10 * 1024 * 1024
+#: JPEG, PNG, WebP and HEIC begin like this.
+PHOTO_MARKS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"\0\0\0")
+DOWNLOADS = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "json": "application/json",
+}
 
 
 class HeatingPortal(OnergyPortal):
@@ -26,6 +38,7 @@ class HeatingPortal(OnergyPortal):
             **values,
             **heating,
             "units": UNITS,
+            "entered": kw.get("entered"),
             "season_chart": self._get_chart(
                 "line",
                 heating["season"]["days"],
@@ -41,6 +54,106 @@ class HeatingPortal(OnergyPortal):
                 unit,
             ),
         }
+
+    @route(
+        "/my/heating/reading", type="http", auth="user", website=True, methods=["POST"]
+    )
+    def portal_my_heating_reading(self, meter="", value="", photo=None, **kw):
+        """Take in a reading of a meter that is not read remotely."""
+        contract = self._get_selected_contract(kw.get("contract_id"))
+        if not contract:
+            raise request.not_found()
+        picture = photo.read(MAX_PHOTO + 1) if photo else b""
+        if len(picture) > MAX_PHOTO or not picture.startswith(PHOTO_MARKS):
+            picture = None
+        answer = contract._enter_reading(
+            meter, value, confirmed=bool(kw.get("confirmed")), photo=picture
+        )
+        if answer == "no_meter":
+            raise request.not_found()
+        if answer in ("ok", "noted"):
+            query = f"&contract_id={contract.id}" if kw.get("contract_id") else ""
+            return request.redirect(f"/my/heating?entered={answer}{query}")
+        values = self._prepare_heating_values(**kw)
+        values.update(entered=answer, entered_meter=meter, entered_value=value)
+        return request.render("onergy_metering.portal_my_heating", values)
+
+    @route(
+        "/my/heating/download/<string:kind>",
+        type="http",
+        auth="user",
+        website=True,
+        readonly=True,
+    )
+    def portal_my_heating_download(self, kind, contract_id=None, **kw):
+        """The days of the resident's own contract as CSV, Excel workbook or JSON."""
+        contract = self._get_selected_contract(contract_id)
+        if not contract or kind not in DOWNLOADS:
+            raise request.not_found()
+        content = getattr(self, f"_write_{kind}")(contract._get_heating_days())
+        filename = f"{request.env._('heating')}-{contract.name}.{kind}"
+        return request.make_response(
+            content,
+            headers=[
+                ("Content-Type", DOWNLOADS[kind]),
+                ("Content-Disposition", content_disposition(filename)),
+            ],
+        )
+
+    def _get_download_head(self):
+        return [
+            request.env._("Day"),
+            request.env._("Meter number"),
+            request.env._("Use (GJ)"),
+            request.env._("Use (kWh)"),
+            request.env._("Estimated"),
+        ]
+
+    def _write_csv(self, days):
+        """As spreadsheets in the Netherlands expect it: semicolons, decimal comma."""
+        out = io.StringIO()
+        writer = csv.writer(out, delimiter=";")
+        writer.writerow(self._get_download_head())
+        for day in days:
+            writer.writerow(
+                [
+                    day["day"],
+                    day["meter"],
+                    f"{day['gj']:f}".replace(".", ","),
+                    f"{day['kwh']:f}".replace(".", ","),
+                    request.env._("yes") if day["estimated"] else request.env._("no"),
+                ]
+            )
+        return out.getvalue().encode("utf-8-sig")
+
+    def _write_xlsx(self, days):
+        out = io.BytesIO()
+        with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+            sheet = book.add_worksheet()
+            sheet.set_column(0, 4, 14)
+            sheet.write_row(0, 0, self._get_download_head())
+            date_format = book.add_format({"num_format": "yyyy-mm-dd"})
+            for line, day in enumerate(days, start=1):
+                sheet.write_datetime(line, 0, day["day"], date_format)
+                sheet.write_string(line, 1, day["meter"])
+                sheet.write_number(line, 2, day["gj"])
+                sheet.write_number(line, 3, day["kwh"])
+                sheet.write_boolean(line, 4, day["estimated"])
+        return out.getvalue()
+
+    def _write_json(self, days):
+        return json.dumps(
+            [
+                {
+                    **day,
+                    "day": str(day["day"]),
+                    "gj": float(day["gj"]),
+                    "kwh": float(day["kwh"]),
+                }
+                for day in days
+            ],
+            indent=1,
+        )
 
     def _get_chart(self, kind, rows, label, label_before, unit):
         """What the chart in the browser needs, as JSON."""

@@ -1,14 +1,22 @@
+import re
+from calendar import monthrange
 from datetime import timedelta
+from decimal import Decimal
 
 from dateutil.relativedelta import relativedelta
 
 from odoo import fields, models
 from odoo.tools import SQL, format_date, formatLang
 
+from ..parsers.units import gj_to_kwh
+
 #: A remote meter that is silent for longer is worth a word to the resident.
 OLD_READING_DAYS = 3
 
 KWH_PER_GJ = 1000 / 3.6
+
+#: Weighted degree days of an average year in De Bilt (1991-2020), per mille a month.
+YEAR_WEIGHTS = (173, 154, 125, 68, 41, 19, 9, 10, 29, 78, 128, 165)
 
 
 class OnergyContract(models.Model):
@@ -70,11 +78,14 @@ class OnergyContract(models.Model):
         last_day = min(today, contract.date_end or today)
         placements = contract._get_placements()
         use = contract._get_use_by_day(placements.meter_id, last_day)
+        season = contract._get_heating_season(use, last_day, unit)
         return {
             "unit": unit,
             "meters": contract._get_heating_meters(placements, today),
-            "season": contract._get_heating_season(use, last_day, unit),
+            "season": season,
             "months": contract._get_heating_months(use, last_day, unit),
+            "corrected": contract._describe_corrected(use, last_day),
+            "forecast": contract._get_forecast(use, last_day, unit),
         }
 
     def _get_use_by_day(self, meters, last_day):
@@ -106,6 +117,40 @@ class OnergyContract(models.Model):
                 )
             )
         }
+
+    def _get_heating_days(self):
+        """Every day of this contract: ``[{"day", "meter", "gj", "kwh", "estimated"}]``.
+
+        Amounts are ``Decimal``, the kilowatt-hour rounded to the watt-hour.
+        """
+        self.ensure_one()
+        # sudo: as in _get_heating_values, and limited to the contract in the query
+        contract = self.sudo()
+        return [
+            {
+                "day": day,
+                "meter": serial,
+                "gj": Decimal(quantity),
+                "kwh": gj_to_kwh(Decimal(quantity)).quantize(Decimal("0.001")),
+                "estimated": estimated,
+            }
+            for day, serial, quantity, estimated in contract.env.execute_query(
+                SQL(
+                    """
+                    SELECT d.day, m.serial, d.quantity::text, d.quality = 'estimated'
+                      FROM onergy_consumption_day d
+                      JOIN onergy_meter m ON m.id = d.meter_id
+                     WHERE d.meter_id = ANY(%s) AND d.register = 'energy'
+                       AND d.connection_id = %s AND d.day >= %s AND d.day <= %s
+                     ORDER BY d.day, m.serial
+                    """,
+                    contract._get_placements().meter_id.ids,
+                    contract.connection_id.id,
+                    contract.date_start,
+                    contract.date_end or fields.Date.context_today(self),
+                )
+            )
+        ]
 
     # -- meters --
 
@@ -166,7 +211,9 @@ class OnergyContract(models.Model):
             "medium": dict(meter._fields["medium"]._description_selection(self.env))[
                 meter.medium
             ],
-            "read_mode": meter.read_mode,
+            "by_hand": meter.read_mode != "remote"
+            and not placement.date_to
+            and self.state == "running",
             "date_to": placement.date_to,
             "value": None,
         }
@@ -201,6 +248,56 @@ class OnergyContract(models.Model):
         if days < 730:
             return self.env._("%s months ago", days // 30)
         return self.env._("%s years ago", days // 365)
+
+    def _enter_reading(self, serial, text, confirmed=False, photo=None):
+        """Take in what the resident reads on his own meter.
+
+        :param str serial: a meter of this contract that is not read remotely
+        :param str text: the number as he types it
+        :param bool confirmed: he has looked again at a reading that seems wrong
+        :param photo: bytes of a picture, kept with a reading that seems wrong
+        :return: ``ok``; ``bad_number``; ``doubtful`` (nothing is kept, ask him to look
+            again); ``noted`` (it waits for a member of staff); ``no_meter``
+        """
+        self.ensure_one()
+        # sudo: residents have no access to meters; only their own contract's is used
+        contract = self.sudo()
+        meter = contract._get_placements().meter_id.filtered(
+            lambda m: m.serial == serial and m.read_mode != "remote"
+        )
+        if not meter or contract.state != "running":
+            return "no_meter"
+        value = _read_number(text)
+        if value is None:
+            return "bad_number"
+        register = meter._get_main_register()
+        loader = contract.env["onergy.reading.loader"]
+        row = loader._make_row(
+            serial,
+            fields.Datetime.now(),
+            value,
+            meter._get_register_unit(register),
+            register,
+        )
+        with contract.env.cr.savepoint() as savepoint:
+            counts = loader._load_rows([row], contract.company_id, "portal")
+            if counts["bad"] and not confirmed:
+                savepoint.rollback()
+                return "doubtful"
+        if not counts["bad"]:
+            return "ok"
+        contract._attach_photo(meter, photo)
+        return "noted"
+
+    def _attach_photo(self, meter, photo):
+        exception = self.env["onergy.reading.exception"].search(
+            [("meter_id", "=", meter.id), ("state", "=", "open")], limit=1
+        )
+        if exception and photo:
+            exception.message_post(
+                body=self.env._("Picture sent by the resident"),
+                attachments=[(f"{meter.serial}.jpg", photo)],
+            )
 
     # -- charts --
 
@@ -244,6 +341,78 @@ class OnergyContract(models.Model):
         if end <= start:
             end += relativedelta(years=1)
         return start, end
+
+    # -- weather --
+
+    def _describe_corrected(self, use, last_day):
+        """The season so far beside the one before, as if both were equally cold.
+
+        What goes with the weather is compared per weighted degree day; hot water,
+        taken from the days of June until August, is left out of it. Empty unless both
+        seasons and all their temperatures are known.
+        """
+        start, _end = self._get_season(last_day)
+        year = relativedelta(years=1)
+        days = [start + timedelta(days=n) for n in range((last_day - start).days + 1)]
+        before = [day - year for day in days]
+        known = [day for day in days if day in use]
+        if not known or len(known) < 14 or not all(day - year in use for day in known):
+            return ""
+        cold, cold_before = self._get_degree_days(known, [d - year for d in known])
+        if not cold or not cold_before or not before:
+            return ""
+        summer = [use[day][0] for day in use if day.month in (6, 7, 8)]
+        base = sum(summer) / len(summer) if summer else 0.0
+        now = sum(use[day][0] - base for day in known) / cold
+        then = sum(use[day - year][0] - base for day in known) / cold_before
+        if now <= 0 or then <= 0:
+            return ""
+        percent = round(100 * (now / then - 1))
+        if percent > 0:
+            return self.env._(
+                "Corrected for the weather you use %(percent)s%% more.", percent=percent
+            )
+        if percent < 0:
+            return self.env._(
+                "Corrected for the weather you use %(percent)s%% less.",
+                percent=-percent,
+            )
+        return self.env._("Corrected for the weather you use as much.")
+
+    def _get_degree_days(self, days, before):
+        """Weighted degree days of two lists of days; ``None`` when one is unknown."""
+        station = self.complex_id.weather_station
+        weighted = dict(
+            self.env.execute_query(
+                SQL(
+                    "SELECT date, weighted::float8 FROM onergy_degree_day "
+                    "WHERE station = %s AND date = ANY(%s)",
+                    station or "",
+                    [*days, *before],
+                )
+            )
+        )
+        if not all(day in weighted for day in [*days, *before]):
+            return None, None
+        return sum(weighted[day] for day in days), sum(weighted[day] for day in before)
+
+    def _get_forecast(self, use, last_day, unit):
+        """Use of this calendar year if the rest is an average one, as text.
+
+        The share of the year that has passed is weighed by average degree days. Only
+        where this contract covers the year from its first day and sixty days of it.
+        """
+        first = last_day.replace(month=1, day=1)
+        if self.date_start > first or self.date_end:
+            return ""
+        known = [day for day in use if first <= day <= last_day]
+        if len(known) < 60:
+            return ""
+        share = sum(
+            YEAR_WEIGHTS[day.month - 1] / monthrange(day.year, day.month)[1]
+            for day in known
+        ) / sum(YEAR_WEIGHTS)
+        return self._format_use(sum(use[day][0] for day in known) / share, unit)
 
     def _describe_difference(self, total, before, any_before):
         if not any_before or not before:
@@ -308,3 +477,11 @@ class OnergyContract(models.Model):
         if unit == "kWh":
             return f"{formatLang(self.env, quantity * KWH_PER_GJ, digits=0)} kWh"
         return f"{formatLang(self.env, quantity, digits=2)} GJ"
+
+
+def _read_number(text):
+    """The plain decimal literal of a number as people type it, else ``None``."""
+    text = "".join((text or "").split())
+    if "," in text:
+        text = text.replace(".", "").replace(",", ".")
+    return text if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", text) else None

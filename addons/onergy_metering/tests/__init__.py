@@ -2,6 +2,7 @@ from . import test_access
 from . import test_consumption
 from . import test_degree_day
 from . import test_demo
+from . import test_export
 from . import test_fuzz
 from . import test_import
 from . import test_loader

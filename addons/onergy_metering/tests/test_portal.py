@@ -1,9 +1,11 @@
+import io
 import json
 from datetime import timedelta
 
+import openpyxl
 from lxml import html
 
-from odoo import fields
+from odoo import fields, http
 from odoo.tests import HttpCase, tagged
 
 from .common import MeteringCase
@@ -168,6 +170,102 @@ class TestHeatingPage(MeteringCase, HttpCase):
         before = self.env.cr.sql_log_count
         self.url_open("/my/heating")
         return self.env.cr.sql_log_count - before
+
+    def test_downloads_hold_the_own_days_only(self):
+        self._fill()
+        self._get_page(self.resident)
+        answer = self.url_open("/my/heating/download/json")
+        self.assertEqual(answer.headers["Content-Type"], "application/json")
+        days = answer.json()
+        self.assertEqual(len(days), 40)
+        self.assertEqual(days[0]["day"], str(self.moved))
+        self.assertEqual((days[0]["gj"], days[0]["kwh"]), (2, 555.556))
+        answer = self.url_open("/my/heating/download/csv")
+        lines = answer.content.decode("utf-8-sig").splitlines()
+        self.assertEqual(len(lines), 41)
+        self.assertEqual(lines[1], f"{self.moved};71000001;2;555,556;nee")
+        answer = self.url_open("/my/heating/download/xlsx")
+        sheet = openpyxl.load_workbook(io.BytesIO(answer.content)).active
+        self.assertEqual(sheet.max_row, 41)
+        self.assertEqual(self.url_open("/my/heating/download/pdf").status_code, 404)
+        other = f"?contract_id={self.past_contract.id}"
+        self.assertEqual(
+            self.url_open(f"/my/heating/download/json{other}").status_code, 404
+        )
+
+    def _send_reading(self, value, **values):
+        self.authenticate(self.resident.login, f"{self.resident.login}-secret")
+        return self.url_open(
+            "/my/heating/reading",
+            data={
+                "csrf_token": http.Request.csrf_token(self),
+                "meter": self.meter.serial,
+                "value": value,
+                **values,
+            },
+        )
+
+    def test_resident_reads_his_own_meter(self):
+        self._fill()
+        self.meter.read_mode = "refused"
+        page = self._get_page(self.resident)
+        self.assertIn('name="value"', page)
+        self.assertIn("Bedankt, uw meterstand is binnen", self._send_reading("141,5").text)
+        self.assertEqual(self.meter.last_value, 141.5)
+        reading = self.env["onergy.reading"].search(
+            [("meter_id", "=", self.meter.id)], order="moment desc", limit=1
+        )
+        self.assertEqual(reading.origin, "portal")
+
+    def test_reading_that_does_not_fit(self):
+        self._fill()
+        self.meter.read_mode = "refused"
+        answer = self._send_reading("abc")
+        self.assertIn("Dit is geen getal", answer.text)
+        answer = self._send_reading("14")
+        self.assertIn("past niet bij de vorige", answer.text)
+        self.assertFalse(self.meter.exception_count)
+        answer = self._send_reading("14", confirmed="1")
+        self.assertIn("niet wat wij verwachtten", answer.text)
+        self.meter.invalidate_recordset(["exception_count"])
+        self.assertEqual(self.meter.exception_count, 1)
+        self.assertEqual(self.meter.last_value, 140)
+
+    def test_only_the_own_meter_by_hand(self):
+        self._fill()
+        self.assertNotIn('name="value"', self._get_page(self.resident))
+        self.assertEqual(self._send_reading("141").status_code, 404)
+        self.other_meter.read_mode = "refused"
+        answer = self._send_reading("141", meter=self.other_meter.serial)
+        self.assertEqual(answer.status_code, 404)
+        self.assertFalse(self._get_readings(self.other_meter))
+
+    def test_weather_and_forecast(self):
+        self.contract.date_end = False
+        self.past_contract.date_end = "2024-01-02"
+        self.contract.date_start = "2024-01-03"
+        contract = self.contract.with_context(lang="nl_NL")
+        last_day = fields.Date.to_date("2026-01-30")
+        self.env["onergy.degree.day"]._load_temperatures(
+            ("999", fields.Date.to_date(first) + timedelta(days=number), cold, False)
+            for first, cold in (("2024-10-01", 8), ("2025-10-01", 13))
+            for number in range(122)
+        )
+        use = {
+            fields.Date.to_date(first) + timedelta(days=number): (quantity, False)
+            for first, quantity in (("2024-10-01", 0.2), ("2025-10-01", 0.1))
+            for number in range(122)
+        }
+        self.assertIn("even", contract._describe_corrected(use, last_day))
+        use[last_day] = (10, False)
+        self.assertIn("meer", contract._describe_corrected(use, last_day))
+        self.assertFalse(contract._get_forecast(use, last_day, "GJ"))
+        year = {
+            fields.Date.to_date("2026-01-01") + timedelta(days=n): (0.1, False)
+            for n in range(181)
+        }
+        forecast = contract._get_forecast(year, fields.Date.to_date("2026-06-30"), "GJ")
+        self.assertEqual(forecast, "31,18 GJ")
 
     def test_tab_and_card(self):
         page = self._get_page(self.resident, "/my")

@@ -1,5 +1,6 @@
 from . import onergy_degree_day_upload
 from . import onergy_meter_exchange
+from . import onergy_metering_export
 from . import onergy_metering_overview
 from . import onergy_metering_overview_line
 from . import onergy_reading_entry
