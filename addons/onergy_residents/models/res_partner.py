@@ -154,7 +154,14 @@ class ResPartner(models.Model):
             )
 
         logged_in = users._search([("share", "=", True), ("log_ids", "!=", False)])
-        active = Domain("user_ids", "in", logged_in) | with_code("used")
+        # The ORM does not read passwords, and whether there is one is all that counts.
+        with_password = users._search([("share", "=", True)])
+        with_password.add_where("res_users.password IS NOT NULL")
+        active = (
+            Domain("user_ids", "in", logged_in)
+            | Domain("user_ids", "in", with_password)
+            | with_code("used")
+        )
         invited = ~active & with_code("active")
         return {
             "active": active,

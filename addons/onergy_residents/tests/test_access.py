@@ -137,6 +137,16 @@ class TestAccess(OnergyCommon, TransactionCase):
             self.assertNotIn(menu("configuration"), visible(role), role)
         self.assertIn(menu("configuration"), visible("manager"))
 
+    def _own_fields(self, model):
+        """Return the fields of this part that the user of ``model`` may read."""
+        fields = [
+            name
+            for name in model.fields_get()
+            if "onergy_residents" in model._fields[name]._modules
+        ]
+        self.assertIn("name", fields)
+        return fields
+
     def test_views_open_for_each_role(self):
         for role in self.staff:
             for model in ("onergy.complex", "onergy.connection", "onergy.contract"):
@@ -147,9 +157,9 @@ class TestAccess(OnergyCommon, TransactionCase):
                         self.assertTrue(view["arch"])
                 with self.subTest(role=role, model=model, view="record"):
                     self.assertTrue(Form(views.search([], limit=1)).id)
-                fields = views.fields_get()
+                fields = self._own_fields(views)
                 records = views.search([], limit=2)
-                self.assertTrue(records.read(list(fields)))
+                self.assertTrue(records.read(fields))
 
             with self.subTest(role=role, model="res.partner"):
                 form = Form(self.resident.with_user(self.staff[role]))
@@ -280,9 +290,7 @@ class TestAccess(OnergyCommon, TransactionCase):
         self.assertEqual(mine, self.contract)
         connection = self._as_resident("onergy.connection").search([])
         self.assertEqual(connection, self.connection)
-        # Odoo's own activity fields do not open for portal users at all.
-        readable = [f for f in connection.fields_get() if not f.startswith("activity")]
-        values = str(connection.read(readable))
+        values = str(connection.read(self._own_fields(connection)))
         self.assertNotIn("Second resident", values)
         self.assertNotIn(next_contract.name, values)
 

@@ -258,6 +258,19 @@ class TestAccessCode(OnergyCommon, TransactionCase):
             log_in("first@example.com")
         self.assertEqual(log_in(user.login), user.id)
 
+    def test_login_with_a_password_is_in_use(self):
+        new_test_user(
+            self.env,
+            "chosen",
+            groups="base.group_portal",
+            partner_id=self.resident.id,
+            password="a long enough password",
+        )
+        self.assertEqual(self.resident.onergy_portal_state, "active")
+        found = self.env["res.partner"].search([("onergy_portal_state", "=", "active")])
+        self.assertIn(self.resident, found)
+        self.assertNotIn(self.resident_2, found)
+
     def test_portal_state_of_a_list_takes_few_queries(self):
         self._issue()
         partners = self.resident | self.resident_2
