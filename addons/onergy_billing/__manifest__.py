@@ -8,6 +8,7 @@
     "website": "https://github.com/onergy/onergy-residents",
     "development_status": "Beta",
     "depends": ["onergy_metering"],
+    "external_dependencies": {"python": ["openpyxl", "xlsxwriter"]},
     "data": [
         "security/onergy_billing_security.xml",
         "security/ir.model.access.csv",
@@ -17,6 +18,7 @@
         "data/onergy_vat_rate.xml",
         "data/onergy_tariff_cap.xml",
         "data/onergy_product.xml",
+        "data/mail_template_advance.xml",
         "report/settlement_templates.xml",
         "wizards/onergy_tariff_load_views.xml",
         "wizards/onergy_advance_propose_views.xml",
@@ -35,6 +37,11 @@
         "views/onergy_advance_proposal_views.xml",
         "views/onergy_outage_views.xml",
         "views/res_config_settings_views.xml",
+        "views/onergy_workbook_views.xml",
+        "views/portal_templates.xml",
         "views/menus.xml",
     ],
+    "assets": {
+        "web.assets_frontend": ["onergy_billing/static/src/scss/portal.scss"],
+    },
 }

@@ -20,3 +20,5 @@ from . import onergy_advance_run
 from . import onergy_advance_run_line
 from . import onergy_advance_proposal
 from . import res_config_settings
+from . import onergy_workbook
+from . import onergy_workbook_builder

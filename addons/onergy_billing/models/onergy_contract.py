@@ -5,14 +5,12 @@ from decimal import Decimal
 from dateutil.relativedelta import relativedelta
 
 from odoo import fields, models
-from odoo.tools import SQL
+from odoo.tools import SQL, format_amount, plaintext2html
 
 from ..engine import advance_advice, advance_band, year_cost
 
 #: Days of use that must be known to tell a year from them.
 HISTORY_DAYS = 300
-#: Age of the last reading above which a resident cannot choose his advance, days.
-READING_AGE = 45
 
 
 class OnergyContract(models.Model):
@@ -255,3 +253,33 @@ class OnergyContract(models.Model):
             contract._set_advance(
                 advice, contract._get_next_advance_date(), "settlement"
             )
+
+    def _change_advance_by_resident(self, amount, date_from):
+        """Let the advance that a resident chose hold, and confirm it by mail."""
+        self.ensure_one()
+        advance = self._set_advance(amount, date_from, "resident")
+        if self.partner_id.email:
+            self.env.ref("onergy_billing.mail_template_advance").send_mail(advance.id)
+        return advance
+
+    def _request_advance(self, amount):
+        """Turn a wish that is out of bounds into a request for customer service."""
+        self.ensure_one()
+        text = self.env._(
+            "The resident wants to pay %(amount)s a month.",
+            amount=format_amount(self.env, amount, self.currency_id),
+        )
+        return self.env["onergy.request"].create(
+            {
+                "subject": self.env._("Other monthly advance"),
+                "description": plaintext2html(text),
+                "category": "advance",
+                "channel": "portal",
+                "partner_id": self.partner_id.id,
+                "contract_id": self.id,
+                "company_id": self.company_id.id,
+                "date_deadline": self.env["onergy.request"]._get_deadline(
+                    self.company_id
+                ),
+            }
+        )

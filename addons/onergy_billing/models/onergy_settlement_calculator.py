@@ -63,10 +63,11 @@ class OnergySettlementCalculator(models.AbstractModel):
     _description = "Calculation of settlements"
 
     @api.model
-    def _calculate(self, periods, with_advances=True):
+    def _calculate(self, periods, with_advances=True, as_of=None):
         """Work out what each period costs.
 
         :param periods: list of :class:`Period`, all of one company
+        :param as_of: take settlements after this day as not made
         :return: list of :class:`Result` in the same order
         """
         if not periods:
@@ -75,7 +76,7 @@ class OnergySettlementCalculator(models.AbstractModel):
         vat = self.env["onergy.vat.rate"]._get_timelines()
         meters = self._get_meters(periods, prices, vat)
         weights = self._get_weights(periods, meters)
-        advances = self._get_advances(periods) if with_advances else {}
+        advances = self._get_advances(periods, as_of) if with_advances else {}
         results = []
         for index, period in enumerate(periods):
             supply = Supply(
@@ -432,7 +433,7 @@ class OnergySettlementCalculator(models.AbstractModel):
 
     # -- advances ------------------------------------------------------------------
 
-    def _get_advances(self, periods):
+    def _get_advances(self, periods, as_of=None):
         """Advances that were invoiced for each period and not yet settled.
 
         A final bill takes all that were invoiced from its first day on, also for
@@ -456,14 +457,19 @@ class OnergySettlementCalculator(models.AbstractModel):
                           JOIN account_tax t ON t.id = rel.account_tax_id
                          WHERE l.move_id = m.id AND l.display_type = 'product')
                   FROM account_move m
-                 WHERE m.onergy_contract_id = ANY(%s)
+                 WHERE m.onergy_contract_id = ANY(%(contracts)s)
                    AND m.onergy_move_kind = 'advance' AND m.state = 'posted'
+                   AND m.date <= %(as_of)s
                    AND NOT EXISTS (
                        SELECT 1 FROM onergy_settlement_advance a
-                        WHERE a.move_id = m.id AND a.is_final)
+                         JOIN onergy_settlement s ON s.id = a.settlement_id
+                         JOIN account_move sm ON sm.id = s.move_id
+                        WHERE a.move_id = m.id AND a.is_final
+                          AND sm.date <= %(as_of)s)
                  ORDER BY day, m.id
                 """,
-                list({period.contract.id for period in periods}),
+                contracts=list({period.contract.id for period in periods}),
+                as_of=as_of or date.max,
             )
         )
         by_contract = defaultdict(list)

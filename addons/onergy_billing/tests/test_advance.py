@@ -170,7 +170,7 @@ class TestAdvanceRun(BillingCommon):
 
         def fail_for_one(moves, soft=True):
             if bad in moves.onergy_contract_id:
-                raise UserError("No such account")
+                raise UserError(moves.env._("No such account"))
             return post(moves, soft=soft)
 
         self.patch(Move, "_post", fail_for_one)

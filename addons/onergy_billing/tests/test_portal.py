@@ -1,0 +1,147 @@
+from datetime import date
+
+from dateutil.relativedelta import relativedelta
+
+from odoo import fields
+from odoo.http import Request
+from odoo.tests import HttpCase, new_test_user, tagged
+
+from .test_settlement import SettlementCommon
+
+
+@tagged("post_install", "-at_install")
+class TestPortal(SettlementCommon, HttpCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls._correct_2024()
+        cls._load_case_a()
+        # A year of use up to now, so that there is an advice.
+        cls.today = fields.Date.context_today(cls.env.user)
+        cls._create_tariff(
+            2026, "2025-12-20", heat=40.0, standing=577.48, metering=32.80, set=150.49
+        )
+        cls._load_readings(
+            ("NEW", cls.today - relativedelta(years=1), "40.000"),
+            ("NEW", cls.today, "64.000"),
+        )
+        cls.contract._set_advance(150.0, "2024-07-01", "staff")
+        cls.users = {}
+        for login in ("resident", "other"):
+            cls.users[login] = new_test_user(
+                cls.env,
+                login,
+                "base.group_portal",
+                company_id=cls.company.id,
+                company_ids=[(6, 0, cls.company.ids)],
+                email=f"{login}@example.com",
+            )
+        cls.contract.partner_id = cls.users["resident"].partner_id
+        cls.payer = cls.contract.partner_id
+        home = cls._create_home("2")
+        cls.other_contract = cls._create_contract(
+            home, cls.users["other"].partner_id, "2024-07-01"
+        )
+
+    def open_as(self, login, url, status=200):
+        self.authenticate(login, login)
+        response = self.url_open(url)
+        self.assertEqual(response.status_code, status, url)
+        return response.text
+
+    def post_as(self, login, values, status=200):
+        self.authenticate(login, login)
+        response = self.url_open(
+            "/my/advance", {"csrf_token": Request.csrf_token(self), **values}
+        )
+        self.assertEqual(response.status_code, status)
+        return response
+
+    def get_advice(self):
+        return self.contract._get_advance_advice(self.today)
+
+    def test_advice_and_effect_change_nothing(self):
+        # 24 GJ of 40 euro and the fixed charges.
+        self.assertEqual(str(self.get_advice()["cost"]), "1720.77")
+        page = self.open_as("resident", "/my/advance?amount=200")
+        self.assertIn("See what this means", page)
+        self.assertIn("get back about", page)
+        page = self.open_as("resident", "/my/advance?amount=142,00")
+        self.assertIn("about", page)
+        self.assertIn("more.", page)
+        self.assertEqual(self.contract.advance_ids.mapped("amount"), [150.0])
+
+    def test_change_within_the_band(self):
+        response = self.post_as("resident", {"amount": "160,50"})
+        self.assertIn("done=changed", response.url)
+        advance = self.contract.advance_ids.sorted("date_from")[-1]
+        self.assertEqual((advance.amount, advance.origin), (160.50, "resident"))
+        self.assertEqual(advance.date_from, self.today + relativedelta(months=1, day=1))
+        mail = self.env["mail.mail"].search(
+            [("model", "=", "onergy.advance"), ("res_id", "=", advance.id)]
+        )
+        self.assertRegex(mail.body_html, "160[.,]50")
+        self.assertEqual(mail.recipient_ids, self.payer)
+        # Once more on the same day replaces it.
+        self.post_as("resident", {"amount": "170"})
+        self.assertEqual(len(self.contract.advance_ids), 2)
+
+    def test_outside_the_band_it_becomes_a_request(self):
+        response = self.post_as("resident", {"amount": "20"})
+        self.assertIn("done=requested", response.url)
+        self.assertEqual(self.contract.advance_ids.mapped("amount"), [150.0])
+        record = self.env["onergy.request"].search(
+            [("contract_id", "=", self.contract.id)]
+        )
+        self.assertEqual(
+            (record.category, record.partner_id, record.channel),
+            ("advance", self.payer, "portal"),
+        )
+        self.assertRegex(record.description, "20[.,]00")
+
+    def test_bounds_themselves_are_allowed(self):
+        advice = self.get_advice()
+        for amount in (advice["low"], advice["high"]):
+            response = self.post_as("resident", {"amount": str(amount)})
+            self.assertIn("done=changed", response.url)
+
+    def test_nonsense_is_explained(self):
+        for amount in ("", "abc", "-1", "1e9", "NaN"):
+            page = self.post_as("resident", {"amount": amount}).text
+            self.assertIn("Fill in an amount in euros", page, amount)
+        self.assertEqual(len(self.contract.advance_ids), 1)
+
+    def test_without_a_forecast_it_is_a_request(self):
+        page = self.open_as("other", "/my/advance")
+        self.assertIn("cannot work out an advice", page)
+        response = self.post_as("other", {"amount": "100"})
+        self.assertIn("done=requested", response.url)
+
+    def test_not_the_advance_of_somebody_else(self):
+        url = f"/my/advance?contract_id={self.contract.id}"
+        self.open_as("other", url, 404)
+        self.post_as("other", {"amount": "160", "contract_id": self.contract.id}, 404)
+        self.assertEqual(self.contract.advance_ids.mapped("amount"), [150.0])
+
+    def test_not_after_the_contract(self):
+        self.contract.date_end = date(2025, 12, 31)
+        self.assertNotIn("See what this means", self.open_as("resident", "/my/advance"))
+        self.post_as("resident", {"amount": "160"}, 404)
+
+    def test_visitor_has_to_log_in(self):
+        self.authenticate(None, None)
+        self.assertIn("/web/login", self.url_open("/my/advance").url)
+
+    def test_bill_page(self):
+        self.invoice_advances(150.0)
+        settlement = self.settle().settlement_ids.filtered("move_id")
+        move = settlement.move_id
+        page = self.open_as("resident", f"/my/bill/{move.id}")
+        for text in ("42.80", "1.842.80", "OLD", "NEW", "422.970", "319.82|7.46"):
+            self.assertRegex(page, text.replace(".", "[.,]"))
+        self.assertIn(f"/my/bill/{move.id}", self.open_as("resident", "/my/finance"))
+        self.open_as("other", f"/my/bill/{move.id}", 404)
+        # Another bill has no such page.
+        self.open_as(
+            "resident", f"/my/bill/{settlement.advance_ids[0].move_id.id}", 404
+        )
