@@ -37,5 +37,7 @@ class OnergyConsumptionMonth(models.Model):
     def init(self):
         result = super().init()
         # Every import updates the rows of this month; room keeps that cheap (HOT).
-        self.env.cr.execute("ALTER TABLE onergy_consumption_month SET (fillfactor = 70)")
+        self.env.cr.execute(
+            "ALTER TABLE onergy_consumption_month SET (fillfactor = 70)"
+        )
         return result

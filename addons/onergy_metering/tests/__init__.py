@@ -1,4 +1,6 @@
 from . import test_access
+from . import test_command
+from . import test_concurrency
 from . import test_consumption
 from . import test_degree_day
 from . import test_demo

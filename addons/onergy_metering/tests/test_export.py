@@ -14,7 +14,9 @@ class TestExport(MeteringCase, HttpCase):
         super().setUpClass()
         cls._load_daily("71000001", "2026-01-01", [1, 2.5, 4])
         cls._load(("71000002", "2026-01-01", "7.125"))
-        cls.clerk = cls._create_user("export_clerk", "onergy_residents.group_accountant")
+        cls.clerk = cls._create_user(
+            "export_clerk", "onergy_residents.group_accountant"
+        )
 
     def _download(self, kind, user=None, **values):
         user = user or self.clerk

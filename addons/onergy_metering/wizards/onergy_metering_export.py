@@ -204,9 +204,7 @@ class OnergyMeteringExport(models.TransientModel):
 
     def _get_months_parts(self):
         return {
-            "columns": SQL(
-                "x.register, x.month, x.quantity, x.days, x.estimated_days"
-            ),
+            "columns": SQL("x.register, x.month, x.quantity, x.days, x.estimated_days"),
             "source": SQL("onergy_consumption_month"),
             "join": SQL("JOIN onergy_connection c ON c.id = x.connection_id"),
             "period": SQL("x.month BETWEEN %s AND %s", self.date_from, self.date_to),
