@@ -65,7 +65,7 @@ class TestConcurrency(BaseCase):
 
             def __exit__(self, kind, *_rest):
                 if kind is None:
-                    self.cr.commit()
+                    self.cr.commit()  # pylint: disable=invalid-commit
                 self.cr.close()
 
         return Transaction()
@@ -169,7 +169,6 @@ class TestConcurrency(BaseCase):
             other.cr.execute("SELECT pg_terminate_backend(%s)", [pid])
         with mute_logger("odoo.sql_db"), self.assertRaises(psycopg2.Error):
             cr.execute("SELECT 1")
-            cr.commit()
         cr.close()
         self.assertEqual(self._count()[0], 0)
         with self._env() as env:
