@@ -352,7 +352,8 @@ class OnergySettlement(models.Model):
         if values["calculated_share"] > CALCULATED_SHARE:
             warnings.append(
                 self.env._(
-                    "%(share)s %% of the use lies in periods with a worked out reading.",
+                    "%(share)s %% of the use lies in periods with a worked out "
+                    "reading.",
                     share=round(values["calculated_share"]),
                 )
             )

@@ -108,11 +108,13 @@ class OnergySettlementLine(models.Model):
     def _get_price_text(self):
         self.ensure_one()
         digits = 2 if round(self.price, 2) == self.price else PRICE_DIGITS[1]
-        return (
-            self.currency_id.symbol
-            + "\N{NO-BREAK SPACE}"
-            + formatLang(self.env, self.price, digits=digits)
-        )
+        parts = [
+            formatLang(self.env, self.price, digits=digits),
+            self.currency_id.symbol,
+        ]
+        if self.currency_id.position == "before":
+            parts.reverse()
+        return "\N{NO-BREAK SPACE}".join(parts)
 
     def _get_tier_text(self):
         self.ensure_one()

@@ -60,7 +60,8 @@ class OnergySettlementRun(models.Model):
     )
     update_advances = fields.Boolean(
         "Change the advances",
-        help="The advised advance becomes the advance of those who keep their contract.",
+        help="The advised advance becomes the advance of those who keep their "
+        "contract.",
     )
     state = fields.Selection(
         [

@@ -72,7 +72,7 @@ class OnergyWorkbookBuilder(models.AbstractModel):
         """
         page = book.sheet(*sheet, columns)
         for row in self._stream(query):
-            page.write(row)
+            page.add_row(row)
         return self._finish(page, sheet, tie[0], self._value(tie[1]), explanation)
 
     def _finish(self, page, sheet, column, ledger, explanation):
@@ -117,9 +117,9 @@ class OnergyWorkbookBuilder(models.AbstractModel):
             (
                 _("How to read it"),
                 _(
-                    "Figures are frozen. Each sheet ends with a control total; below it "
-                    "is compared with the ledger. Text that begins like a formula has "
-                    "an apostrophe in front."
+                    "Figures are frozen. Each sheet ends with a control total; below "
+                    "it is compared with the ledger. Text that begins like a formula "
+                    "has an apostrophe in front."
                 ),
             ),
         ]
@@ -499,7 +499,7 @@ class OnergyWorkbookBuilder(models.AbstractModel):
         for start in range(0, len(periods), BATCH):
             batch = periods[start : start + BATCH]
             for result in calculator._calculate(batch, as_of=workbook.as_of):
-                page.write(self._get_accrual_row(result))
+                page.add_row(self._get_accrual_row(result))
                 ids += [move_id for move_id, *_rest in result.advances]
             self.env.invalidate_all()
         ledger = self._value(
@@ -628,8 +628,9 @@ class OnergyWorkbookBuilder(models.AbstractModel):
                 ),
             ),
             _(
-                "VAT of the documents is what the VAT accounts changed by. An entry made "
-                "by hand on a VAT account, or the payment of a return, breaks this."
+                "VAT of the documents is what the VAT accounts changed by. An entry "
+                "made by hand on a VAT account, or the payment of a return, breaks "
+                "this."
             ),
         )
 
@@ -828,7 +829,7 @@ class OnergyWorkbookBuilder(models.AbstractModel):
             .search([("company_id", "=", workbook.company_id.id)])
         )
         for row in rows:
-            page.write(
+            page.add_row(
                 [
                     row.move_id.name,
                     row.partner_id.name,

@@ -20,8 +20,8 @@ class ResCompany(models.Model):
     onergy_hot_water_share = fields.Integer(
         "Use for hot water (%)",
         default=0,
-        help="Part of the use between two readings that is spread evenly over the days, "
-        "for it does not follow the weather.",
+        help="Part of the use between two readings that is spread evenly over the "
+        "days, for it does not follow the weather.",
     )
     onergy_advance_below = fields.Integer("Advance below the advice (%)", default=10)
     onergy_advance_above = fields.Integer("Advance above the advice (%)", default=100)

@@ -89,7 +89,7 @@ class Sheet:
             self.sheet.write_string(self.HEAD_ROW, index, heading, workbook.head)
         self.sheet.freeze_panes(self.HEAD_ROW + 1, 0)
 
-    def write(self, values):
+    def add_row(self, values):
         """Add a row; ``None`` leaves a cell empty."""
         formats = self.workbook.formats
         for index, value in enumerate(values):
