@@ -13,6 +13,7 @@ from payt_client import (
     parse_money,
     parse_utc,
     text_id,
+    web_address,
 )
 
 
@@ -67,6 +68,12 @@ def test_a_moment_survives_to_the_millisecond(moment):
 def test_a_checksum_has_the_length_that_payt_checks():
     assert len(file_checksum(b"")) == 88
     assert file_checksum(b"a") != file_checksum(b"b")
+
+
+def test_only_web_addresses_become_links():
+    assert web_address("https://example.com/i/1") == "https://example.com/i/1"
+    for text in ("javascript:alert(1)", "data:text/html,x", "//example.com", "", None):
+        assert web_address(text) is None
 
 
 def test_ids_are_text_whatever_payt_sends():

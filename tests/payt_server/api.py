@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections import Counter
 from datetime import datetime
 from decimal import Decimal
 
@@ -140,6 +141,10 @@ class Api:
         entity = LISTED[table]
         only = json.loads(query["fields"])["only"] if query.get("fields") else None
         page = self._page(rows, query, faults)
+        if table == "debtors":
+            self._open_of_debtor = Counter()
+            for invoice in self.state.invoices.values():
+                self._open_of_debtor[invoice["debtor_id"]] += invoice["open_amount"]
         page["data"] = [self._entity(entity, row, only) for row in page["data"]]
         return 200, page
 
@@ -234,14 +239,7 @@ class Api:
             "primary_email_address": contact.get("default_email_address"),
             "public_url": self.state.public_url("d", row),
             "deeplink_url": f"{self.address}/beheer/debiteur/{row['id']}",
-            "book_open_amount": sum(
-                (
-                    invoice["open_amount"]
-                    for invoice in self.state.invoices.values()
-                    if invoice["debtor_id"] == row["id"]
-                ),
-                money(0),
-            ),
+            "book_open_amount": money(self._open_of_debtor[row["id"]]),
         }
 
     # --------------------------------------------------------------- writing
@@ -391,6 +389,7 @@ class Api:
                 "psp_mandates",
                 {
                     "debtor_id": debtor["id"],
+                    "debtor_number": debtor["debtor_number"],
                     "bank_account_name": entry["bank_account_name"],
                     "bank_account_number": entry["bank_account_number"],
                     "mandate_identifier": f"mdt_{uuid.uuid4().hex[:10]}",

@@ -47,6 +47,15 @@ TABLES = (
 )
 
 
+# Looked up so often that a search through the table would be what is measured.
+INDEXED = {
+    "contacts": ("contact_identifier",),
+    "debtors": ("debtor_identifier", "debtor_number", "contact_identifier", "token"),
+    "invoices": ("invoice_identifier", "invoice_number", "token"),
+    "payment_plans": ("token",),
+}
+
+
 class Refusal(Exception):
     """One record of a bulk call cannot be processed."""
 
@@ -67,6 +76,7 @@ class PaytState:
         self._latest = datetime(2000, 1, 1)
         for table in TABLES:
             setattr(self, table, {})
+        self._index = {table: {} for table in TABLES}
         self.deleted = {table: [] for table in TABLES}
         self.files = {}
         self.uploads = {}
@@ -93,9 +103,20 @@ class PaytState:
     def insert(self, table, row):
         row = {"id": self.new_id(), "administration_id": ADMINISTRATION, **row}
         getattr(self, table)[row["id"]] = self.touch(row)
+        self.remember(table, row)
         return row
 
+    def remember(self, table, row):
+        """Note under which values a row can be found."""
+        for key in INDEXED.get(table, ()):
+            if row.get(key):
+                self._index[table][key, row[key]] = row["id"]
+
     def find(self, table, **match):
+        if len(match) == 1 and next(iter(match)) in INDEXED.get(table, ()):
+            ((key, value),) = match.items()
+            row = getattr(self, table).get(self._index[table].get((key, value)))
+            return row if row and row.get(key) == value else None
         for row in getattr(self, table).values():
             if all(row.get(key) == value for key, value in match.items()):
                 return row
@@ -154,11 +175,12 @@ class PaytState:
         if row:
             row.update(values)
             self.touch(row)
+            self.remember("contacts", row)
         else:
             row = self.insert("contacts", dict(values))
-        for debtor in self.debtors.values():
-            if debtor.get("contact_identifier") == identifier:
-                self.touch(debtor)
+        debtor = self.find("debtors", contact_identifier=identifier)
+        if debtor:
+            self.touch(debtor)
         return row
 
     def upsert_debtor(self, values):
@@ -171,6 +193,7 @@ class PaytState:
             raise Refusal("contact_identifier is unknown")
         if row:
             row.update(values)
+            self.remember("debtors", row)
             return self.touch(row)
         return self.insert("debtors", {"token": secrets.token_urlsafe(12), **values})
 
@@ -257,6 +280,7 @@ class PaytState:
                 row[field] = wanted[field]
         if wanted.get("invoice_identifier"):
             row["invoice_identifier"] = wanted["invoice_identifier"]
+            self.remember("invoices", row)
         if wanted.get("sent_at") and not row.get("sent_at"):
             row["sent_at"] = wanted["sent_at"]
         if wanted.get("document"):

@@ -36,6 +36,7 @@ from .values import (
     parse_money,
     parse_utc,
     text_id,
+    web_address,
 )
 
 __all__ = [
@@ -72,4 +73,5 @@ __all__ = [
     "parse_money",
     "parse_utc",
     "text_id",
+    "web_address",
 ]

@@ -161,9 +161,10 @@ def request_token(session, token_url, client, form):
         )
     try:
         payload = response.json()
-        payload["access_token"]
-    except (ValueError, KeyError, TypeError):
-        raise PaytProtocolError("The token endpoint's answer has no token") from None
+    except ValueError:
+        payload = None
+    if not isinstance(payload, dict) or not payload.get("access_token"):
+        raise PaytProtocolError("The token endpoint's answer has no token")
     return payload
 
 

@@ -472,10 +472,8 @@ def _retry_after(response):
     value = response.headers.get("Retry-After")
     if not value:
         return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
+    if value.strip().isdigit():
+        return float(value)
     try:
         moment = email.utils.parsedate_to_datetime(value)
     except ValueError:

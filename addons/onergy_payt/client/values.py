@@ -58,6 +58,12 @@ def text_id(value):
     return "" if value in (None, False, "") else str(value)
 
 
+def web_address(text):
+    """Return an address that is safe to put in a link, else None."""
+    text = str(text or "").strip()
+    return text if text.startswith(("https://", "http://")) else None
+
+
 def file_checksum(content):
     """Return the checksum by which Payt knows a file: SHA3-512 in base64."""
     return base64.b64encode(hashlib.sha3_512(content).digest()).decode()

@@ -3,6 +3,7 @@ from . import (
     account_partial_reconcile,
     account_payment,
     onergy_contract,
+    onergy_demo,
     payt_case,
     payt_connection,
     payt_cursor,

@@ -1,6 +1,6 @@
 from odoo import api, fields, models
 
-from ..client import parse_money, parse_utc, text_id
+from ..client import parse_money, parse_utc, text_id, web_address
 
 
 class PaytCase(models.Model):
@@ -82,8 +82,8 @@ class PaytCase(models.Model):
             "interest": float(parse_money(row["interest_costs"])),
             "collection_costs": float(parse_money(row["debt_collection_costs"])),
             "start_date": parse_utc(row["started_at"]),
-            "public_url": row.get("public_url"),
-            "deeplink_url": row.get("deeplink_url"),
+            "public_url": web_address(row.get("public_url")),
+            "deeplink_url": web_address(row.get("deeplink_url")),
             "payt_updated": row["updated_at"],
             "active": True,
         }

@@ -24,6 +24,7 @@ HOSTS = {
 # Payt documents ten requests per second and token.
 MAX_RATE = 10
 SILENT_HOURS = 24
+JOURNAL_CODE = "PAYT"
 ACTIVITY = "mail.mail_activity_data_todo"
 
 
@@ -61,7 +62,7 @@ class PaytConnection(models.Model):
         readonly=False,
         required=True,
     )
-    administration_id = fields.Char("Administration", tracking=True)
+    administration_id = fields.Char(tracking=True)
     auth_mode = fields.Selection(
         [
             ("static", "API token"),
@@ -72,7 +73,7 @@ class PaytConnection(models.Model):
         required=True,
         default="static",
     )
-    api_token = fields.Char("API token", copy=False, groups="base.group_system")
+    api_token = fields.Char("Token", copy=False, groups="base.group_system")
     client_id = fields.Char("Client ID", copy=False, groups="base.group_system")
     client_secret = fields.Char(copy=False, groups="base.group_system")
     oauth_state = fields.Char(copy=False, groups="base.group_system")
@@ -185,7 +186,7 @@ class PaytConnection(models.Model):
     last_push = fields.Datetime(readonly=True, copy=False)
     last_pull = fields.Datetime(readonly=True, copy=False)
     last_change_seen = fields.Datetime(readonly=True, copy=False)
-    last_webhook = fields.Datetime(readonly=True, copy=False)
+    last_webhook = fields.Datetime(compute="_compute_last_webhook")
     last_error = fields.Char(readonly=True, copy=False)
     webhooks_silent = fields.Boolean(compute="_compute_webhooks_silent")
     cursor_ids = fields.One2many("payt.cursor", "connection_id")
@@ -254,6 +255,21 @@ class PaytConnection(models.Model):
         for connection in self:
             base = connection.get_base_url()
             connection.webhook_url = f"{base}/payt/webhook/{connection.webhook_key}"
+
+    def _compute_last_webhook(self):
+        """Read from the events: the webhook itself writes to no shared row."""
+        latest = dict(
+            self.env["payt.event"]
+            # sudo: customer service may not read events; a moment leaves here
+            .sudo()
+            ._read_group(
+                [("connection_id", "in", self.ids)],
+                ["connection_id"],
+                ["create_date:max"],
+            )
+        )
+        for connection in self:
+            connection.last_webhook = latest.get(connection)
 
     @api.depends("last_webhook", "last_change_seen", "webhook_secret")
     def _compute_webhooks_silent(self):
@@ -428,6 +444,7 @@ class PaytConnection(models.Model):
     def action_test(self):
         """Ask Payt which administrations we may see."""
         self.ensure_one()
+        self.check_access("write")
         try:
             rows = self._get_client(attempts=1).administrations()
         except PaytError as error:
@@ -439,6 +456,7 @@ class PaytConnection(models.Model):
 
     def action_go_live(self):
         self.ensure_one()
+        self.check_access("write")
         if not self.start_date:
             raise UserError(self.env._("Fill in the start date first."))
         if self.booking_mode == "book" and not self.journal_id:
@@ -458,13 +476,16 @@ class PaytConnection(models.Model):
         self.live_enabled = False
 
     def action_sync_now(self):
+        self.check_access("write")
         self._require_live()
-        self.env.ref("onergy_payt.ir_cron_payt_push")._trigger()
-        self.env.ref("onergy_payt.ir_cron_payt_pull")._trigger()
+        for name in ("push", "pull"):
+            # sudo: scheduled actions are for administrators only
+            self.env.ref(f"onergy_payt.ir_cron_payt_{name}").sudo()._trigger()
 
     def action_authorize(self):
         """Send the user to Payt for his consent."""
         self.ensure_one()
+        self.check_access("write")
         # sudo: credentials; the page itself is for managers only
         connection = self.sudo()
         url, state = authorize_url(
@@ -496,8 +517,16 @@ class PaytConnection(models.Model):
 
     def action_create_clearing_journal(self):
         """Make the journal and the account that hold online payments."""
+        self.check_access("write")
         for connection in self.filtered(lambda c: not c.journal_id):
             company = connection.company_id
+            known = self.env["account.journal"].search(
+                [("company_id", "=", company.id), ("code", "=", JOURNAL_CODE)]
+            )
+            if known:
+                # Of an earlier connection.
+                connection.journal_id = known
+                continue
             account = self.env["account.account"].create(
                 {
                     "name": self.env._("Payt clearing"),
@@ -512,7 +541,7 @@ class PaytConnection(models.Model):
             journal = self.env["account.journal"].create(
                 {
                     "name": self.env._("Payt online payments"),
-                    "code": "PAYT",
+                    "code": JOURNAL_CODE,
                     "type": "bank",
                     "company_id": company.id,
                 }
@@ -543,6 +572,7 @@ class PaytConnection(models.Model):
 
     def action_send_existing(self):
         """Queue the posted invoices from the start date on that are not queued yet."""
+        self.check_access("write")
         for connection in self:
             if not connection.start_date:
                 raise UserError(self.env._("Fill in the start date first."))

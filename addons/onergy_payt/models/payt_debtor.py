@@ -174,6 +174,7 @@ class PaytDebtor(models.Model):
         self._close_proposal()
 
     def _close_proposal(self):
+        self.env["payt.operation"]._check_may_act()
         # sudo: the accountant reads these records, the buttons write them
         debtors = self.sudo()
         debtors.proposed_email = False

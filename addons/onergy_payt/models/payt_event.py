@@ -5,7 +5,7 @@ import json
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-from ..client import text_id
+from ..client import PaytPermissionError, text_id
 from .payt_pull import RESOURCES as LISTS
 
 KEEP_DAYS = 90
@@ -111,7 +111,6 @@ class PaytEvent(models.Model):
             )
         )
         self.invalidate_model()
-        connection.last_webhook = fields.Datetime.now()
         if inserted:
             self.env.ref("onergy_payt.ir_cron_payt_event")._trigger()
         return bool(inserted)
@@ -150,8 +149,10 @@ class PaytEvent(models.Model):
         client = connection._get_client()
         ordered = [name for name in LISTS if name in wanted]
         for resource in ordered:
-            if not pull._pull_safely(connection, client, resource):
-                # They stay pending; the next run tries again.
+            error = pull._pull_safely(connection, client, resource)
+            if error and not isinstance(error, PaytPermissionError):
+                # They stay pending; the next run tries again. (What we may not read
+                # we will not be able to read a minute later either.)
                 return
         pull._book(connection)
         waiting.write({"state": "done", "done_date": fields.Datetime.now()})

@@ -240,6 +240,7 @@ class PaytInvoice(models.Model):
 
     def action_fetch(self):
         """Read these invoices again from Payt."""
+        self.env["payt.operation"]._check_may_act()
         for connection, invoices in self.grouped("connection_id").items():
             connection._require_live()
             # sudo: as above

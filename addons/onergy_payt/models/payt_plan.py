@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..client import parse_money, parse_utc, text_id
+from ..client import parse_money, parse_utc, text_id, web_address
 from ..const import QUIET
 
 
@@ -118,7 +118,7 @@ class PaytPlan(models.Model):
                 "state": self._state_of(row),
                 "reason": row.get("reason"),
                 "proposed_date": parse_utc(row.get("proposed_at")),
-                "public_url": row.get("public_url") or self.public_url,
+                "public_url": web_address(row.get("public_url")) or self.public_url,
                 "payt_updated": row["updated_at"],
             }
         )

@@ -11,6 +11,7 @@ from ..client import (
     parse_money,
     parse_utc,
     text_id,
+    web_address,
 )
 
 # Clocks differ and Payt may show a change late: read a little twice.
@@ -195,14 +196,16 @@ class PaytPull(models.AbstractModel):
         cron = self.env["ir.cron"]
         client = connection._get_client()
         for resource in resources:
-            if not self._pull_safely(connection, client, resource):
+            error = self._pull_safely(connection, client, resource)
+            if isinstance(error, HOPELESS):
                 return
             if not cron._commit_progress(1):
                 return
         self._book(connection)
         cron._commit_progress()
         for resource in DELETED if deleted else ():
-            if not self._pull_safely(connection, client, f"{resource}/deleted"):
+            error = self._pull_safely(connection, client, f"{resource}/deleted")
+            if isinstance(error, HOPELESS):
                 return
             cron._commit_progress(1)
         connection.last_pull = fields.Datetime.now()
@@ -210,14 +213,14 @@ class PaytPull(models.AbstractModel):
 
     @api.model
     def _pull_safely(self, connection, client, resource):
-        """Read one list; return False when the others would fail in the same way."""
+        """Read one list; return the error that prevented it, None when it went well."""
         try:
             self._pull(connection, client, resource)
         except PaytError as error:
             self._cursor(connection, resource).last_error = error.message
             connection._set_error(error)
-            return not isinstance(error, HOPELESS)
-        return True
+            return error
+        return None
 
     @api.model
     def _cursor(self, connection, resource):
@@ -293,8 +296,8 @@ class PaytPull(models.AbstractModel):
         debtor.write(
             {
                 "payt_id": text_id(row["id"]),
-                "public_url": row.get("public_url"),
-                "deeplink_url": row.get("deeplink_url"),
+                "public_url": web_address(row.get("public_url")),
+                "deeplink_url": web_address(row.get("deeplink_url")),
                 "open_amount": float(parse_money(row.get("book_open_amount"))),
                 "payment_behaviour": row.get("payment_behaviour") or 0,
                 "is_paused": bool(row.get("paused_at")),
@@ -375,8 +378,8 @@ class PaytPull(models.AbstractModel):
             "has_case": bool(case),
             "plan_payt_id": text_id(plan) or False,
             "case_payt_id": text_id(case) or False,
-            "public_url": row.get("public_url"),
-            "deeplink_url": row.get("deeplink_url"),
+            "public_url": web_address(row.get("public_url")),
+            "deeplink_url": web_address(row.get("deeplink_url")),
             "payt_updated": row["updated_at"],
         }
 

@@ -1,6 +1,7 @@
 from . import (
     test_access,
     test_connection,
+    test_demo,
     test_faults,
     test_payments,
     test_portal,

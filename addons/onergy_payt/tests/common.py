@@ -11,13 +11,14 @@ SIMULATOR = Path(__file__).resolve().parents[3] / "tests"
 if str(SIMULATOR) not in sys.path:
     sys.path.append(str(SIMULATOR))
 
-from payt_server import PaytServer  # noqa: E402  pylint: disable=wrong-import-position
-from payt_server.server import (  # noqa: E402  pylint: disable=wrong-import-position
-    STATIC_TOKEN,
-)
-from payt_server.state import (  # noqa: E402  pylint: disable=wrong-import-position
-    ADMINISTRATION,
-)
+# The path above has to be known first.
+# pylint: disable=wrong-import-position,import-error
+from payt_server import PaytServer  # noqa: E402
+from payt_server.server import CLIENT_ID, CLIENT_SECRET, STATIC_TOKEN  # noqa: E402
+from payt_server.state import ADMINISTRATION  # noqa: E402
+
+# pylint: enable=wrong-import-position,import-error
+__all__ = ["CLIENT_ID", "CLIENT_SECRET", "WEBHOOK_SECRET", "PaytCommon"]
 
 WEBHOOK_SECRET = "webhook-secret-for-tests"
 

@@ -122,8 +122,17 @@ class TestAccess(PaytCommon):
             connection = self.connection.with_user(self.staff[role])
             with self.assertRaises(AccessError):
                 connection.live_enabled = False
-            with self.assertRaises(AccessError):
-                connection.action_pause()
+            for action in (
+                "action_pause",
+                "action_go_live",
+                "action_test",
+                "action_sync_now",
+                "action_authorize",
+                "action_send_existing",
+                "action_create_clearing_journal",
+            ):
+                with self.subTest(action=action), self.assertRaises(AccessError):
+                    getattr(connection, action)()
         self.connection.with_user(self.staff["manager"]).action_pause()
         self.assertFalse(self.connection.live_enabled)
 
@@ -139,7 +148,13 @@ class TestAccess(PaytCommon):
     def test_residents_cannot_press_the_buttons_of_staff(self):
         user = self.users[self.payer]
         mirror = self.mirror(self.mine).with_user(user)
-        for action in ("action_dispute", "action_end_dispute", "action_send"):
+        for action in (
+            "action_dispute",
+            "action_end_dispute",
+            "action_send",
+            "action_send_open_amount",
+            "action_fetch",
+        ):
             with self.subTest(action=action), self.assertRaises(AccessError):
                 getattr(mirror, action)()
         message = self.env["payt.message"].with_user(user).search([], limit=1)

@@ -3,7 +3,8 @@ from pathlib import Path
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
 
-from .common import PaytCommon
+from ..tools import DatabaseLimiter
+from .common import CLIENT_ID, CLIENT_SECRET, PaytCommon
 
 
 @tagged("post_install", "-at_install")
@@ -70,8 +71,6 @@ class TestConnection(PaytCommon):
             self.connection.action_test()
 
     def test_consent_then_rotating_tokens(self):
-        from payt_server.server import CLIENT_ID, CLIENT_SECRET
-
         self.connection.sudo().write(
             {
                 "auth_mode": "authorization_code",
@@ -128,6 +127,18 @@ class TestConnection(PaytCommon):
             self.connection.with_user(manager).read(["api_token"])
         with self.assertRaises(AccessError):
             self.env["payt.token"].with_user(manager).search([])
+
+    def test_workers_share_one_row_of_moments(self):
+        first = DatabaseLimiter(self.env.registry, self.connection.id, 10)
+        second = DatabaseLimiter(self.env.registry, self.connection.id, 10)
+        with self.enter_registry_test_mode():
+            waits = [limiter.reserve() for limiter in (first, second) * 5]
+            self.assertEqual(waits, sorted(waits))
+            # Ten moments, a tenth of a second apart, however fast they were asked for.
+            self.assertGreater(waits[-1], 0.5)
+            self.assertLess(waits[-1], 0.91)
+            first.hold(60)
+            self.assertGreater(second.reserve(), 59)
 
     def test_an_exported_connection_has_no_secrets(self):
         copied = self.connection.sudo().copy_data()[0]

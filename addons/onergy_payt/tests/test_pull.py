@@ -303,7 +303,6 @@ class TestPull(PaytCommon):
         self.assertFalse(self.differences())
 
     def test_webhooks_gone_silent_are_noticed(self):
-        self.connection.sudo().last_webhook = False
         self.assertFalse(self.connection.webhooks_silent)
         self.phase("reminder_1")
         self.pull()

@@ -165,8 +165,10 @@ class TestPush(PaytCommon):
     def test_without_a_pdf_engine_the_invoice_still_goes(self):
         self.connection.send_pdf = True
 
+        reason = "No engine"
+
         def refuse(move, *args, **kwargs):
-            raise UserError("No engine")
+            raise UserError(reason)
 
         self.patch(
             self.env.registry["account.move"], "_get_invoice_legal_documents", refuse
@@ -176,6 +178,53 @@ class TestPush(PaytCommon):
         self.assertTrue(self.at_payt(move))
         operation = self.operations(self.mirror(move), kind="invoice")
         self.assertEqual((operation.state, operation.error_code), ("partial", "no_pdf"))
+
+    # ----------------------------------------------------------------------- mandates
+
+    def _contract(self, **values):
+        site = self.env["onergy.complex"].create({"name": "Test", "code": "M"})
+        home = self.env["onergy.connection"].create(
+            {
+                "complex_id": site.id,
+                "street": "Dorpsstraat",
+                "house_number": "1",
+                "zip": "1234 AB",
+                "city": "Utrecht",
+            }
+        )
+        account = self.env["res.partner.bank"].create(
+            {"partner_id": self.payer.id, "acc_number": "NL91 ABNA 0417 1643 00"}
+        )
+        return self.env["onergy.contract"].create(
+            {
+                "connection_id": home.id,
+                "partner_id": self.payer.id,
+                "date_start": "2025-01-01",
+                "payment_method": "direct_debit",
+                "bank_account_id": account.id,
+                **values,
+            }
+        )
+
+    def test_no_mandates_unless_asked(self):
+        self._contract()
+        self.push()
+        self.assertFalse(self.payt.state.psp_mandates)
+
+    def test_a_mandate_is_registered_once_whatever_happens(self):
+        self.patch(self.env.registry["payt.push"], "_look_up_after", lambda push: 0)
+        self.connection.push_mandates = True
+        self.payt.faults.add(
+            {"kind": "cut_after", "operation": "POST /v1/psp_mandates"}
+        )
+        contract = self._contract()
+        self.push()
+        self.assertEqual(self.operations(kind="mandate").state, "unknown")
+        self.push()
+        self.assertEqual(self.operations(kind="mandate").state, "done")
+        (mandate,) = self.payt.state.psp_mandates.values()
+        self.assertEqual(mandate["mandate_reference"], contract.name)
+        self.assertEqual(mandate["bank_account_number"], "NL91ABNA0417164300")
 
     # ------------------------------------------------------------------------ trouble
 

@@ -31,11 +31,11 @@ class PaytConnectWizard(models.TransientModel):
         required=True,
         default="static",
     )
-    api_token = fields.Char("API token")
+    api_token = fields.Char("Token")
     client_id = fields.Char("Client ID")
     client_secret = fields.Char()
     webhook_secret = fields.Char()
-    administration_id = fields.Char("Administration")
+    administration_id = fields.Char()
     administration_choice = fields.Text(
         "Administrations that we may see", readonly=True
     )

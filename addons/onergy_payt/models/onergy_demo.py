@@ -1,0 +1,44 @@
+from dateutil.relativedelta import relativedelta
+
+from odoo import models
+
+# What the simulator of the project (tests/payt_server) starts with.
+SIMULATOR = {
+    "environment": "custom",
+    "api_base_url": "http://127.0.0.1:8220",
+    "app_base_url": "http://127.0.0.1:8220",
+    "administration_id": "7001",
+    "api_token": "simulator-token",
+    "webhook_secret": "simulator-webhook-secret",
+    "webhook_key": "demo",
+}
+MONTHS = 3
+
+
+class OnergyDemo(models.AbstractModel):
+    """A connection with the simulator for the demo supplier.
+
+    It is not live: nothing leaves until somebody starts the simulator and presses
+    "Go live". Until then the queue shows what would be sent.
+    """
+
+    _inherit = "onergy.demo"
+
+    def _load_parts(self, today):
+        result = super()._load_parts(today)
+        connections = self.env["payt.connection"].search_count([], limit=1)
+        if self.logins() and not connections:
+            self._load_payt(today)
+        return result
+
+    def _load_payt(self, today):
+        connection = self.env["payt.connection"].create(
+            {
+                **SIMULATOR,
+                "name": "Payt (simulator)",
+                "start_date": today.replace(day=1) - relativedelta(months=MONTHS),
+            }
+        )
+        connection.action_create_clearing_journal()
+        connection.action_send_existing()
+        return connection
