@@ -318,6 +318,9 @@ class Bench:
             name: 1 / statistics.median(seconds) for name, seconds in self.times.items()
         }
         floor = speed["floor"]
+        # The goal is set for a day file of 200,000 rows; a small one pays mostly for
+        # the statements themselves.
+        day_goal = ">= 15 %" if self.options.meters >= 200_000 else ""
         for name, label, goal in (
             ("floor", "the floor: COPY, INSERT, unique index", ""),
             ("load", "Odoo's `load()`, the meter found by its number", ""),
@@ -325,7 +328,7 @@ class Bench:
             ("checked", "our import: parse, check, report, insert", ">= 35 %"),
             ("all", "our import with consumption and all rules", ">= 15 %"),
             ("again", "the same file again", ""),
-            ("day", "a day file with consumption and all rules", ">= 15 %"),
+            ("day", f"a day file of {self.options.meters:,} rows, all on", day_goal),
             ("day again", "the same day file again", ""),
         ):
             share = f"{speed[name]:,.0f} rows/s = {100 * speed[name] / floor:.1f} %"
@@ -399,11 +402,12 @@ def run(dev, postgres, database, options):
         bench.prepare()
         bench.run_rounds()
         table = bench.report()
-        extra = bench.measure_memory()
         bench.results.clear()
-        bench.result(
-            "Python memory, ten times the rows", f"+{extra:.1f} MB", "<= +20 MB"
-        )
+        if options.meters <= 50_000:
+            extra = bench.measure_memory()
+            bench.result(
+                "Python memory, ten times the rows", f"+{extra:.1f} MB", "<= +20 MB"
+            )
         bench.measure_reads()
         lines = [
             f"| {name} | {value} | {goal} |" for name, value, goal in bench.results

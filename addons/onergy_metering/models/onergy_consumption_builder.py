@@ -150,18 +150,24 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         return SQL(
             """
             CREATE TEMPORARY TABLE onergy_interval ON COMMIT DROP AS
-            WITH unit(name, factor) AS (VALUES %(units)s), midnight AS (
-                SELECT DISTINCT ON (s.meter_id, s.register, %(day)s)
-                       s.meter_id, s.register, %(day)s AS day,
-                       r.value * unit.factor AS value, unit.factor, r.origin
+            WITH unit(name, factor) AS (VALUES %(units)s), taken AS (
+                SELECT s.meter_id, s.register, %(local)s AS local,
+                       r.value * unit.factor AS value, unit.factor, r.origin, r.moment
                   FROM onergy_span s
                   JOIN onergy_reading r
                     ON r.meter_id = s.meter_id AND r.register = s.register
                    AND r.superseded IS NOT TRUE
                    AND r.moment >= %(low)s AND r.moment < %(high)s
                   JOIN unit ON unit.name = r.unit
-                 ORDER BY s.meter_id, s.register, %(day)s,
-                          abs(extract(epoch FROM %(local)s - %(day)s)), r.moment
+                -- Keeps the zone from being worked out again for every use of it.
+                OFFSET 0
+            ), midnight AS (
+                SELECT DISTINCT ON (meter_id, register, day)
+                       meter_id, register, day, value, factor, origin
+                  FROM (SELECT *, (local + interval '12 hours')::date AS day
+                          FROM taken OFFSET 0) dated
+                 ORDER BY meter_id, register, day,
+                          abs(extract(epoch FROM local - day)), moment
             ), paired AS (
                 SELECT *,
                        lead(day) OVER w AS next_day,
@@ -189,7 +195,6 @@ class OnergyConsumptionBuilder(models.AbstractModel):
                 SQL("(%s, %s::numeric)", name, str(factor))
                 for name, (_kind, factor) in UNITS.items()
             ),
-            day=_boundary(SQL("r.moment")),
             local=_local(SQL("r.moment")),
             low=_boundary_start(SQL("s.low")),
             high=_boundary_start(SQL("s.high + 1")),

@@ -289,7 +289,7 @@ class OnergyReadingLoader(models.AbstractModel):
                    installed.moments, st.last_moment, st.last_value
               FROM one
               JOIN onergy_meter m ON m.id = one.meter_id
-             CROSS JOIN (VALUES ('energy'), ('cooling'), ('volume')) reg(register)
+             CROSS JOIN (SELECT DISTINCT register FROM onergy_stage) reg
               LEFT JOIN (VALUES %(units)s) unit(name, factor)
                 ON reg.register <> 'volume' AND unit.name = m.unit
               LEFT JOIN installed ON installed.meter_id = one.meter_id
