@@ -324,9 +324,10 @@ class OnergyAdvanceRun(models.Model):
                 "Advance for heat, %(month)s",
                 month=format_date(env, self.month, date_format="MMMM y"),
             )
+        taxes = self.env["onergy.vat.rate"]._prepare_line_taxes(tax)
         moves = self.env["account.move"].create(
             [
-                self._prepare_move(line, product, tax, month[line.partner_id.lang])
+                self._prepare_move(line, product, taxes, month[line.partner_id.lang])
                 for line in lines
             ]
         )
@@ -335,7 +336,7 @@ class OnergyAdvanceRun(models.Model):
             line.move_id = move
         lines.state = "posted"
 
-    def _prepare_move(self, line, product, tax, text):
+    def _prepare_move(self, line, product, taxes, text):
         contract = line.contract_id
         return {
             "move_type": "out_invoice",
@@ -354,7 +355,7 @@ class OnergyAdvanceRun(models.Model):
                         "name": f"{text}\n{contract.connection_id.name}",
                         "quantity": 1,
                         "price_unit": line.amount,
-                        "tax_ids": [Command.set(tax.ids)],
+                        **taxes,
                     }
                 )
             ],

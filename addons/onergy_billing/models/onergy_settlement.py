@@ -492,11 +492,11 @@ class OnergySettlement(models.Model):
         if not settlements:
             return self.env["account.move"]
         Move = self.env["account.move"].with_context(**QUIET)
-        taxes = settlements._get_taxes()
+        taxes, products = settlements._get_taxes(), settlements._get_products()
         values = []
         for lang, group in settlements.grouped(lambda s: s.partner_id.lang).items():
             values += [
-                s._prepare_move(invoice_date, taxes)
+                s._prepare_move(invoice_date, taxes, products)
                 for s in group.with_context(lang=lang or self.env.lang)
             ]
         moves = Move.create(values)
@@ -513,13 +513,26 @@ class OnergySettlement(models.Model):
         return moves
 
     def _get_taxes(self):
-        """{VAT in percent: tax} for all rates on these settlements."""
+        """{(VAT in percent, is a refund): (tax, values of a line)} for all rates."""
         Rate = self.env["onergy.vat.rate"]
         rates = set(self.line_ids.mapped("vat_rate"))
         rates |= set(self.advance_ids.mapped("vat_rate"))
-        return {rate: Rate._get_tax(self.company_id, rate) for rate in rates}
+        result = {}
+        for rate in rates:
+            tax = Rate._get_tax(self.company_id, rate)
+            for is_refund in (False, True):
+                values = Rate._prepare_line_taxes(tax, is_refund)
+                result[rate, is_refund] = (tax, values)
+        return result
 
-    def _prepare_move(self, invoice_date, taxes):
+    def _get_products(self):
+        """{component, ``advance`` or ``compensation``: product id}"""
+        names = {*self.line_ids.mapped("component"), "advance", "compensation"}
+        return {
+            name: self.env.ref(f"onergy_billing.product_{name}").id for name in names
+        }
+
+    def _prepare_move(self, invoice_date, taxes, products):
         self.ensure_one()
         contract = self.contract_id
         is_refund = self.amount_total < 0
@@ -537,50 +550,50 @@ class OnergySettlement(models.Model):
             "invoice_line_ids": [
                 Command.create(vals)
                 for vals in (
-                    *self._prepare_supply_lines(taxes, sign),
-                    *self._prepare_advance_lines(taxes, sign),
-                    *self._prepare_compensation_lines(sign),
+                    *self._prepare_supply_lines(taxes, products, sign),
+                    *self._prepare_advance_lines(taxes, products, sign),
+                    *self._prepare_compensation_lines(products, sign),
                 )
             ],
         }
 
-    def _prepare_supply_lines(self, taxes, sign):
+    def _prepare_supply_lines(self, taxes, products, sign):
         for line in self.line_ids:
             yield {
-                "product_id": self.env.ref(
-                    f"onergy_billing.product_{line.component}"
-                ).id,
+                "product_id": products[line.component],
                 "name": line._get_text(),
                 **self._prepare_price(
-                    sign * line.amount, sign * line.vat_amount, taxes[line.vat_rate]
+                    sign * line.amount,
+                    sign * line.vat_amount,
+                    *taxes[line.vat_rate, sign < 0],
                 ),
             }
 
-    def _prepare_advance_lines(self, taxes, sign):
+    def _prepare_advance_lines(self, taxes, products, sign):
         for rate, advances in self.advance_ids.grouped("vat_rate").items():
             yield {
-                "product_id": self.env.ref("onergy_billing.product_advance").id,
+                "product_id": products["advance"],
                 "name": self.env._(
                     "Advances that you were billed for: %(count)s", count=len(advances)
                 ),
                 **self._prepare_price(
                     -sign * self.currency_id.round(sum(advances.mapped("amount"))),
                     -sign * self.currency_id.round(sum(advances.mapped("vat_amount"))),
-                    taxes[rate],
+                    *taxes[rate, sign < 0],
                 ),
             }
 
-    def _prepare_compensation_lines(self, sign):
+    def _prepare_compensation_lines(self, products, sign):
         for payment in self.outage_payment_ids:
             yield {
-                "product_id": self.env.ref("onergy_billing.product_compensation").id,
+                "product_id": products["compensation"],
                 "name": payment.outage_id._get_text(),
                 "quantity": 1,
                 "price_unit": -sign * payment.amount,
                 "tax_ids": [Command.clear()],
             }
 
-    def _prepare_price(self, amount, vat, tax):
+    def _prepare_price(self, amount, vat, tax, taxes):
         """Price of an invoice line with the VAT that was worked out for it.
 
         Odoo would take VAT of what is left to pay; the law takes that of the supply
@@ -591,7 +604,7 @@ class OnergySettlement(models.Model):
         return {
             "quantity": 1,
             "price_unit": amount,
-            "tax_ids": [Command.set(tax.ids)],
+            **taxes,
             "extra_tax_data": {
                 "currency_id": self.currency_id.id,
                 "price_unit": amount,

@@ -1,4 +1,4 @@
-from odoo import api, fields, models
+from odoo import Command, api, fields, models
 from odoo.exceptions import UserError
 
 from ..engine import Timeline
@@ -82,3 +82,26 @@ class OnergyVatRate(models.Model):
         return tax.copy(
             {"name": f"{tax.name} incl.", "price_include_override": "tax_included"}
         )
+
+    @api.model
+    def _prepare_line_taxes(self, tax, is_refund=False):
+        """Values of an invoice line that Odoo would else look up and write per line.
+
+        The tags are those of the tax; Odoo puts them right where they are not. The
+        analytic distribution is left to Odoo as soon as somebody made a model for it.
+        """
+        repartition = (
+            tax.refund_repartition_line_ids
+            if is_refund
+            else tax.invoice_repartition_line_ids
+        )
+        tags = repartition.filtered(lambda r: r.repartition_type == "base").tag_ids
+        values = {
+            "tax_ids": [Command.set(tax.ids)],
+            "tax_tag_ids": [Command.set(tags.ids)],
+        }
+        # sudo: whether there are any models is no secret
+        models_ = self.env["account.analytic.distribution.model"].sudo()
+        if not models_.search_count([], limit=1):
+            values["analytic_distribution"] = False
+        return values

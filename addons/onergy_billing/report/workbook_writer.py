@@ -1,8 +1,12 @@
 """An Excel workbook written row by row, whatever its length."""
 
 from contextlib import contextmanager
+from datetime import date
 
 import xlsxwriter
+
+#: Day 0 of Excel's calendar, for days after February 1900.
+EPOCH = date(1899, 12, 30)
 
 #: A cell that begins like this is a formula to a spreadsheet that reads it as CSV.
 RISKY = ("=", "+", "-", "@", "\t", "\r")
@@ -82,6 +86,9 @@ class Sheet:
         self.row = self.HEAD_ROW + 1
         self.count = 0
         self.sums = [0] * len(columns)
+        self.plan = [
+            (kind, workbook.formats[kind], is_sum) for _heading, kind, is_sum in columns
+        ]
         for index, (_heading, kind, _is_sum) in enumerate(columns):
             self.sheet.set_column(index, index, WIDTHS[kind])
         self.sheet.write_string(0, 0, title, workbook.title)
@@ -90,21 +97,26 @@ class Sheet:
         self.sheet.freeze_panes(self.HEAD_ROW + 1, 0)
 
     def add_row(self, values):
-        """Add a row; ``None`` leaves a cell empty."""
-        formats = self.workbook.formats
-        for index, value in enumerate(values):
+        """Add a row; ``None`` leaves a cell empty.
+
+        The underscored methods are those that the public ones call after parsing the
+        name of the cell, which takes a third of the time.
+        """
+        write_number, write_string = self.sheet._write_number, self.sheet._write_string
+        row, sums = self.row, self.sums
+        for index, (value, (kind, form, is_sum)) in enumerate(
+            zip(values, self.plan, strict=True)
+        ):
             if value is None or value is False or value == "":
                 continue
-            _heading, kind, is_sum = self.columns[index]
             if kind == "date":
-                self.sheet.write_datetime(self.row, index, value, formats[kind])
+                write_number(row, index, (value - EPOCH).days, form)
             elif kind in ("text", "wide"):
-                text = neutralise(str(value))
-                self.sheet.write_string(self.row, index, text, formats[kind])
+                write_string(row, index, neutralise(str(value)), form)
             else:
-                self.sheet.write_number(self.row, index, value, formats[kind])
+                write_number(row, index, value, form)
                 if is_sum:
-                    self.sums[index] += value
+                    sums[index] += value
         self.row += 1
         self.count += 1
 

@@ -64,11 +64,11 @@ class TestPortal(SettlementCommon, HttpCase):
         # 24 GJ of 40 euro and the fixed charges.
         self.assertEqual(str(self.get_advice()["cost"]), "1720.77")
         page = self.open_as("resident", "/my/advance?amount=200")
-        self.assertIn("See what this means", page)
-        self.assertIn("get back about", page)
+        self.assertIn("onergy_amount", page)
+        # 12 times 200 less 1720.77, and 1720.77 less 12 times 142.
+        self.assertRegex(page, "679[.,]23")
         page = self.open_as("resident", "/my/advance?amount=142,00")
-        self.assertIn("about", page)
-        self.assertIn("more.", page)
+        self.assertRegex(page, "16[.,]77")
         self.assertEqual(self.contract.advance_ids.mapped("amount"), [150.0])
 
     def test_change_within_the_band(self):
@@ -108,12 +108,13 @@ class TestPortal(SettlementCommon, HttpCase):
     def test_nonsense_is_explained(self):
         for amount in ("", "abc", "-1", "1e9", "NaN"):
             page = self.post_as("resident", {"amount": amount}).text
-            self.assertIn("Fill in an amount in euros", page, amount)
+            self.assertIn("o_onergy_error", page, amount)
+            self.assertNotIn("onergy_effect", page, amount)
         self.assertEqual(len(self.contract.advance_ids), 1)
 
     def test_without_a_forecast_it_is_a_request(self):
-        page = self.open_as("other", "/my/advance")
-        self.assertIn("cannot work out an advice", page)
+        page = self.open_as("other", "/my/advance?amount=100")
+        self.assertIn("onergy_effect", page)
         response = self.post_as("other", {"amount": "100"})
         self.assertIn("done=requested", response.url)
 
@@ -125,7 +126,7 @@ class TestPortal(SettlementCommon, HttpCase):
 
     def test_not_after_the_contract(self):
         self.contract.date_end = date(2025, 12, 31)
-        self.assertNotIn("See what this means", self.open_as("resident", "/my/advance"))
+        self.assertNotIn("onergy_amount", self.open_as("resident", "/my/advance"))
         self.post_as("resident", {"amount": "160"}, 404)
 
     def test_visitor_has_to_log_in(self):
