@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import samples
+from hypothesis import given
+from hypothesis import strategies as st
 from payt_client import (
     BulkResult,
     ClientCredentialsTokens,
@@ -397,15 +399,31 @@ def test_the_limiter_spaces_requests_across_threads():
     assert limiter.reserve() == 0
 
 
-def test_payt_never_has_to_refuse_a_limited_client(payt):
-    payt.rate_limit = 10
+@given(st.lists(st.floats(0, 0.5), min_size=12, max_size=60))
+def test_no_second_holds_more_requests_than_payt_allows(delays):
+    """However long the work between two requests takes."""
+    now, sent = [0.0], []
+    limiter = SpacedLimiter(9.5, clock=lambda: now[0])
+    for delay in delays:
+        now[0] += delay
+        now[0] += limiter.reserve()
+        sent.append(now[0])
+    for moment in sent:
+        assert sum(moment <= other < moment + 1 for other in sent) <= 10
+
+
+def test_the_client_waits_as_long_as_the_limiter_says(payt, naps):
+    limiter = SpacedLimiter(8, clock=lambda: 100.0)
     client = PaytClient(
-        payt.address, "7001", StaticToken(STATIC_TOKEN), limiter=SpacedLimiter(9.5)
+        payt.address,
+        "7001",
+        StaticToken(STATIC_TOKEN),
+        limiter=limiter,
+        sleep=naps.append,
     )
-    for _number in range(25):
+    for _number in range(3):
         client.administrations()
-    assert payt.refused_by_limit == 0
-    assert payt.busiest_second <= 10
+    assert naps == pytest.approx([0.125, 0.25])
 
 
 def test_no_secret_reaches_the_log(payt, client, caplog):

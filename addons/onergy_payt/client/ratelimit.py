@@ -2,7 +2,9 @@
 
 A limiter hands out moments. ``reserve`` returns how many seconds to wait before the
 next request may leave; the client does the waiting. Evenly spaced moments cannot
-exceed the limit in any window, however many workers share the limiter.
+exceed the limit in any window, however many workers share the limiter. A busy machine
+or network may still delay one request into the next ones' second: keep the rate
+somewhat below the limit (the connection's default is eight of ten).
 """
 
 import threading
