@@ -7,6 +7,7 @@ just what a developer runs.
 import os
 
 import pytest
+from playwright.sync_api import sync_playwright
 from support import load_dev
 
 
@@ -31,3 +32,19 @@ def artifacts(dev):
     folder = dev.ARTIFACTS / "e2e"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium(dev):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=dev.find_chromium(),
+            args=[
+                "--no-sandbox",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-quic",
+            ],
+        )
+        yield browser
+        browser.close()

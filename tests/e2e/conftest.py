@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiosmtpd.controller import Controller
-from playwright.sync_api import sync_playwright
 
 # What the issue of accessibility asks for: a phone and a desktop.
 VIEWPORTS = {"1280": (1280, 900), "390": (390, 844)}
@@ -120,22 +119,6 @@ def site(dev, postgres, mailbox):
             )
         )
         yield site
-
-
-@pytest.fixture(scope="session")
-def chromium(dev):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=dev.find_chromium(),
-            args=[
-                "--no-sandbox",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-quic",
-            ],
-        )
-        yield browser
-        browser.close()
 
 
 class Visitor:

@@ -11,7 +11,6 @@ import pytest
 from payt_server import PaytServer
 from payt_server.server import STATIC_TOKEN
 from payt_server.state import ADMINISTRATION
-from playwright.sync_api import sync_playwright
 
 ADDONS = ["onergy_residents", "onergy_payt", "report_weasyprint"]
 SECRET = "story-webhook-secret"
@@ -110,24 +109,14 @@ def story(dev, postgres):
         yield Story(payt, shell, address, int(number), name)
 
 
-@pytest.fixture(scope="module")
-def browser(dev):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=dev.find_chromium(), args=["--no-sandbox"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def person(browser, artifacts):
+def person(chromium, artifacts):
     """Open a browser window of some width; each has his own cookies."""
     contexts = []
 
     def make(width="1280"):
         size = dict(zip(("width", "height"), VIEWPORTS[width], strict=True))
-        context = browser.new_context(viewport=size, locale="nl-NL")
+        context = chromium.new_context(viewport=size, locale="nl-NL")
         context.set_default_timeout(20000)
         contexts.append(context)
         page = context.new_page()

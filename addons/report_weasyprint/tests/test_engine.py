@@ -105,9 +105,11 @@ class TestEngine(ReportCase):
 class TestRoute(ReportCase, HttpCase):
     def test_print_from_the_web_client(self):
         """The route works on a read-only cursor, even when it is the first to print."""
-        new_test_user(self.env, "clerk", groups="base.group_user", password="clerk")
+        new_test_user(
+            self.env, "clerk", groups="base.group_user", password="clerk-password"
+        )
         self.env["ir.attachment"].search([("url", "=like", "/web/assets/%")]).unlink()
-        self.authenticate("clerk", "clerk")
+        self.authenticate("clerk", "clerk-password")
         context = json.dumps({"force_report_rendering": True})
         ids = ",".join(map(str, self.partners.ids))
         response = self.url_open(
