@@ -97,6 +97,7 @@ class OnergyWorkbook(models.Model):
             if record.state in ("queued", "running"):
                 raise UserError(self.env._("This workbook is being made already."))
         self.write({"state": "queued", "progress": 0, "problem": False, "file": False})
+        # sudo: who may make workbooks need not manage scheduled actions
         self.env.ref("onergy_billing.ir_cron_workbook").sudo()._trigger()
 
     @api.model

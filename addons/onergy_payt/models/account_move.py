@@ -77,6 +77,7 @@ class AccountMove(models.Model):
         debtors = self.env["payt.debtor"]._for_partners(
             connection, new.commercial_partner_id
         )
+        # sudo: who posts a bill may not write the mirror of Payt
         created = (
             self.env["payt.invoice"]
             .sudo()

@@ -72,6 +72,7 @@ class PaytDebtor(models.Model):
             )
         }
         missing = partners.filtered(lambda partner: partner not in found)
+        # sudo: a number is given whoever posts the bill
         missing.sudo()._onergy_assign_debtor_number()
         created = debtors.with_context(**QUIET).create(
             [

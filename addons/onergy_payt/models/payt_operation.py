@@ -207,6 +207,7 @@ class PaytOperation(models.Model):
             )
         )
         self.invalidate_model()
+        # sudo: who posts a bill may not read the connection
         records.sudo().connection_id._trigger_push()
 
     @api.model

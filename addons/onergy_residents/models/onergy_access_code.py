@@ -285,6 +285,7 @@ class OnergyAccessCode(models.Model):
         :raise UserError: it was used or revoked in the meantime
         """
         self.ensure_one()
+        # sudo: the visitor has no rights; ``_verify`` showed that he has the code
         code = self.sudo().try_lock_for_update()
         code.invalidate_recordset()
         if not code or not code._is_usable():

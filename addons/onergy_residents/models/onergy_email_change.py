@@ -157,6 +157,7 @@ class OnergyEmailChange(models.Model):
         change.invalidate_recordset()
         if not change or change.state != "pending":
             raise UserError(self.env._("This link has already been used."))
+        # sudo: the link's token shows whose address it is, login or not
         user = change.user_id.with_user(change.user_id).sudo()
         partner = user.partner_id
         old_email = partner.email
@@ -179,6 +180,7 @@ class OnergyEmailChange(models.Model):
         """Tell whether the login name is the old address and the new one is free."""
         if not old_email or user.login.casefold() != old_email.casefold():
             return False
+        # sudo: only whether the name is taken is asked
         users = self.env["res.users"].sudo().with_context(active_test=False)
         return not users.search_count([("login", "=ilike", self.email_new)], limit=1)
 
