@@ -1,9 +1,25 @@
 from odoo import api, models
+from odoo.exceptions import AccessError
 from odoo.fields import Command, Domain
 
 
 class ResUsers(models.Model):
     _inherit = "res.users"
+
+    def write(self, vals):
+        """Keep residents to the pages that confirm an address and pass a change on.
+
+        Odoo lets everybody write his own user by RPC; an address that nobody
+        confirmed would then count for a new password.
+        """
+        if {"email", "name"} & vals.keys() and not self.env.su:
+            # sudo: whether he is a resident is asked of his own contracts only
+            user = self.env.user.sudo()
+            if user._is_portal() and user.commercial_partner_id.is_resident:
+                raise AccessError(
+                    self.env._("Change your e-mail address on the page Account.")
+                )
+        return super().write(vals)
 
     def _onergy_open_portal(self):
         """Make these users active members of the portal."""

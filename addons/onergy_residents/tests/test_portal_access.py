@@ -72,6 +72,14 @@ class TestPortalAccess(PortalCase):
         self.assertEqual(self.resident.email, "resident@example.com")
         self.assertEqual(self.resident.name, "Resident One")
 
+    def test_no_address_without_confirmation(self):
+        user = self.resident.with_user(self.resident)
+        for values in ({"email": "thief@example.com"}, {"name": "Somebody Else"}):
+            with self.subTest(values=values), self.assertRaises(AccessError):
+                user.write(values)
+        self.assertEqual(self.resident.email, "resident@example.com")
+        user.write({"tz": "Europe/Amsterdam"})
+
     def test_number_of_queries(self):
         """Pages must not slow down with the number of bills or of homes."""
         self.authenticate("resident", "resident")
