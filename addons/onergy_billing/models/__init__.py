@@ -11,7 +11,13 @@ from . import account_move
 from . import onergy_outage
 from . import onergy_outage_payment
 from . import onergy_settlement_calculator
+from . import onergy_settlement_meters
+from . import onergy_settlement_comparison
 from . import onergy_settlement
+from . import onergy_settlement_calculation
+from . import onergy_settlement_correction
+from . import onergy_settlement_posting
+from . import onergy_settlement_bill
 from . import onergy_settlement_line
 from . import onergy_settlement_reading
 from . import onergy_settlement_advance

@@ -34,3 +34,12 @@ COMPONENT_UNITS = {
 
 PRICE_DIGITS = (16, 4)
 TIER_DIGITS = (16, 3)
+
+#: What the batch jobs leave out: nobody follows a bill, its history is its lines.
+QUIET = {
+    "tracking_disable": True,
+    "mail_create_nolog": True,
+    "mail_create_nosubscribe": True,
+    "mail_notrack": True,
+    "mail_activity_automation_skip": True,
+}

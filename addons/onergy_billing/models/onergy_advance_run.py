@@ -5,7 +5,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL, format_date
 
-from .onergy_settlement import QUIET
+from .const import QUIET
 
 BATCH = 100
 

@@ -9,6 +9,10 @@ from odoo.tools import SQL, format_amount, plaintext2html
 
 from ..engine import advance_advice, advance_band, year_cost
 
+#: Who may read settlements; metering staff works with contracts without them.
+BILLING_GROUPS = (
+    "onergy_residents.group_customer_service,onergy_residents.group_accountant"
+)
 #: Days of use that must be known to tell a year from them.
 HISTORY_DAYS = 300
 
@@ -16,9 +20,11 @@ HISTORY_DAYS = 300
 class OnergyContract(models.Model):
     _inherit = "onergy.contract"
 
-    settlement_ids = fields.One2many("onergy.settlement", "contract_id")
+    settlement_ids = fields.One2many(
+        "onergy.settlement", "contract_id", groups=BILLING_GROUPS
+    )
     settlement_count = fields.Integer(
-        compute="_compute_settlement_count", groups="base.group_user"
+        compute="_compute_settlement_count", groups=BILLING_GROUPS
     )
 
     def _compute_settlement_count(self):

@@ -1,4 +1,8 @@
+from dateutil.relativedelta import relativedelta
+from freezegun import freeze_time
+
 from odoo import Command, fields
+from odoo.tests import new_test_user
 
 from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 
@@ -154,3 +158,64 @@ class BillingCommon(AccountTestInvoicingCommon):
             ("NEW", "2025-03-17", "0.120"),
             ("NEW", "2025-07-01", "5.030"),
         )
+
+
+class SettlementCommon(BillingCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.complex.billing_cycle = "anniversary"
+        cls.clerk, cls.manager = (
+            new_test_user(
+                cls.env,
+                f"bill_{name}",
+                f"onergy_residents.group_{name}",
+                company_id=cls.company.id,
+                company_ids=[(6, 0, cls.company.ids)],
+            )
+            for name in ("customer_service", "manager")
+        )
+
+    def invoice_advances(self, amount, contract=None, months=12, start="2024-07-01"):
+        """Post the advances of some months, as an advance run does."""
+        contract = contract or self.contract
+        contract._set_advance(amount, contract.date_start, "staff")
+        first = fields.Date.to_date(start)
+        for number in range(months):
+            month = first + relativedelta(months=number)
+            run = self.env["onergy.advance.run"].create(
+                {"month": month, "invoice_date": month}
+            )
+            run.action_preview()
+            run.action_approve()
+            self.run_to_end(run)
+        return self.env["account.move"].search(
+            [
+                ("onergy_contract_id", "=", contract.id),
+                ("onergy_move_kind", "=", "advance"),
+            ]
+        )
+
+    def run_to_end(self, run):
+        for _batch in range(20):
+            if not run._process_batch():
+                return
+        self.fail("The run does not end")
+
+    def create_run(self, **values):
+        return (
+            self.env["onergy.settlement.run"]
+            .with_user(self.clerk)
+            .create(
+                {"invoice_date": "2025-07-10", "date_until": "2025-07-05", **values}
+            )
+        )
+
+    def settle(self, post=True, **values):
+        with freeze_time("2025-07-10"):
+            run = self.create_run(**values)
+            run.action_calculate()
+            if post:
+                run.with_user(self.manager).action_approve()
+                self.run_to_end(run.sudo())
+        return run.sudo()

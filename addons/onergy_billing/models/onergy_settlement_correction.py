@@ -1,0 +1,77 @@
+from odoo import models
+
+from ..engine import Bill, difference
+from .const import QUIET
+from .onergy_settlement_calculator import Period
+
+
+class OnergySettlement(models.Model):
+    """Corrections: the difference between what was billed and what should be."""
+
+    _inherit = "onergy.settlement"
+
+    def _get_billed_lines(self):
+        """Lines of the original and of all corrections that were posted."""
+        self.ensure_one()
+        posted = self | self.correction_ids.filtered(lambda s: s.state == "posted")
+        return posted.line_ids._to_engine()
+
+    def _create_corrections(self, run, with_readings):
+        """Make the difference between what was billed and what should be.
+
+        Nothing is made where nothing differs, so that doing it twice does it once.
+
+        :param with_readings: use the readings as they are now, not as they were
+        """
+        originals = self.filtered(
+            lambda s: (
+                s.state == "posted"
+                and not s.original_id
+                and not s.correction_ids.filtered(
+                    lambda c: c.state in ("ready", "blocked")
+                )
+            )
+        )
+        periods = [
+            Period(
+                s.contract_id,
+                s.date_from,
+                s.date_to,
+                None if with_readings else s.snapshot,
+            )
+            for s in originals
+        ]
+        results = self.env["onergy.settlement.calculator"]._calculate(
+            periods, with_advances=False
+        )
+        values = []
+        for original, result in zip(originals, results, strict=True):
+            vals = self._prepare_correction(run, original, result)
+            if vals:
+                values.append(vals)
+        return self.with_context(**QUIET).create(values)
+
+    def _prepare_correction(self, run, original, result):
+        vals = {
+            "run_id": run.id,
+            "original_id": original.id,
+            "contract_id": original.contract_id.id,
+            "partner_id": original.partner_id.id,
+            "date_from": original.date_from,
+            "date_to": original.date_to,
+            "is_final": original.is_final,
+            "snapshot": result.snapshot,
+        }
+        if result.errors:
+            return {**vals, "state": "blocked", "errors": "\n".join(result.errors)}
+        lines = difference(result.bill.lines, original._get_billed_lines())
+        if not lines:
+            return None
+        bill = Bill(tuple(lines))
+        return {
+            **vals,
+            "state": "ready",
+            "use": float(sum(line.quantity for line in lines if line.unit == "gj")),
+            **self._prepare_amounts(bill),
+            "line_ids": self._prepare_lines(bill),
+        }
