@@ -90,7 +90,7 @@ class HeatingPortal(OnergyPortal):
         contract = self._get_selected_contract(contract_id)
         if not contract or kind not in DOWNLOADS:
             raise request.not_found()
-        content = getattr(self, f"_write_{kind}")(contract._get_heating_days())
+        content = getattr(self, f"_write_{kind}")(contract)
         filename = f"{request.env._('heating')}-{contract.name}.{kind}"
         return request.make_response(
             content,
@@ -100,21 +100,23 @@ class HeatingPortal(OnergyPortal):
             ],
         )
 
-    def _get_download_head(self):
+    def _get_download_head(self, contract):
         return [
-            request.env._("Day"),
+            request.env._("Day")
+            if contract.daily_readings_allowed
+            else request.env._("Month from"),
             request.env._("Meter number"),
             request.env._("Use (GJ)"),
             request.env._("Use (kWh)"),
             request.env._("Estimated"),
         ]
 
-    def _write_csv(self, days):
+    def _write_csv(self, contract):
         """As spreadsheets in the Netherlands expect it: semicolons, decimal comma."""
         out = io.StringIO()
         writer = csv.writer(out, delimiter=";")
-        writer.writerow(self._get_download_head())
-        for day in days:
+        writer.writerow(self._get_download_head(contract))
+        for day in contract._get_heating_days():
             writer.writerow(
                 [
                     day["day"],
@@ -126,14 +128,14 @@ class HeatingPortal(OnergyPortal):
             )
         return out.getvalue().encode("utf-8-sig")
 
-    def _write_xlsx(self, days):
+    def _write_xlsx(self, contract):
         out = io.BytesIO()
         with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
             sheet = book.add_worksheet()
             sheet.set_column(0, 4, 14)
-            sheet.write_row(0, 0, self._get_download_head())
+            sheet.write_row(0, 0, self._get_download_head(contract))
             date_format = book.add_format({"num_format": "yyyy-mm-dd"})
-            for line, day in enumerate(days, start=1):
+            for line, day in enumerate(contract._get_heating_days(), start=1):
                 sheet.write_datetime(line, 0, day["day"], date_format)
                 sheet.write_string(line, 1, day["meter"])
                 sheet.write_number(line, 2, day["gj"])
@@ -141,7 +143,7 @@ class HeatingPortal(OnergyPortal):
                 sheet.write_boolean(line, 4, day["estimated"])
         return out.getvalue()
 
-    def _write_json(self, days):
+    def _write_json(self, contract):
         return json.dumps(
             [
                 {
@@ -150,7 +152,7 @@ class HeatingPortal(OnergyPortal):
                     "gj": float(day["gj"]),
                     "kwh": float(day["kwh"]),
                 }
-                for day in days
+                for day in contract._get_heating_days()
             ],
             indent=1,
         )

@@ -75,18 +75,31 @@ class OnergyContract(models.Model):
         # shown is limited to the days of this contract below.
         contract = self.sudo()
         today = fields.Date.context_today(self)
-        last_day = min(today, contract.date_end or today)
+        last_day = contract._get_last_shown_day(today)
         placements = contract._get_placements()
         use = contract._get_use_by_day(placements.meter_id, last_day)
         season = contract._get_heating_season(use, last_day, unit)
+        if not contract.daily_readings_allowed:
+            season["days"] = []
         return {
             "unit": unit,
+            "daily_allowed": contract.daily_readings_allowed,
+            "can_consent": contract.complex_id.daily_basis == "consent",
             "meters": contract._get_heating_meters(placements, today),
             "season": season,
             "months": contract._get_heating_months(use, last_day, unit),
             "corrected": contract._describe_corrected(use, last_day),
             "forecast": contract._get_forecast(use, last_day, unit),
         }
+
+    def _get_last_shown_day(self, today):
+        """Until when the resident sees use; whole months only without daily readings.
+
+        A month that runs, seen again each day, would tell of its days.
+        """
+        if not self.daily_readings_allowed:
+            today = today.replace(day=1) - timedelta(days=1)
+        return min(today, self.date_end or today)
 
     def _get_use_by_day(self, meters, last_day):
         """Heat per day in GJ: ``{day: (quantity, is estimated)}``, 25 months at most.
@@ -121,7 +134,8 @@ class OnergyContract(models.Model):
     def _get_heating_days(self):
         """Every day of this contract: ``[{"day", "meter", "gj", "kwh", "estimated"}]``.
 
-        Amounts are ``Decimal``, the kilowatt-hour rounded to the watt-hour.
+        Amounts are ``Decimal``, the kilowatt-hour rounded to the watt-hour. Where the
+        resident may not see days each line is a month and ``day`` its first.
         """
         self.ensure_one()
         # sudo: as in _get_heating_values, and limited to the contract in the query
@@ -137,17 +151,22 @@ class OnergyContract(models.Model):
             for day, serial, quantity, estimated in contract.env.execute_query(
                 SQL(
                     """
-                    SELECT d.day, m.serial, d.quantity::text, d.quality = 'estimated'
+                    SELECT %(period)s, m.serial, sum(d.quantity)::text,
+                           bool_or(d.quality = 'estimated')
                       FROM onergy_consumption_day d
                       JOIN onergy_meter m ON m.id = d.meter_id
-                     WHERE d.meter_id = ANY(%s) AND d.register = 'energy'
-                       AND d.connection_id = %s AND d.day >= %s AND d.day <= %s
-                     ORDER BY d.day, m.serial
+                     WHERE d.meter_id = ANY(%(meters)s) AND d.register = 'energy'
+                       AND d.connection_id = %(connection)s
+                       AND d.day BETWEEN %(first)s AND %(last)s
+                     GROUP BY 1, m.id ORDER BY 1, m.serial
                     """,
-                    contract._get_placements().meter_id.ids,
-                    contract.connection_id.id,
-                    contract.date_start,
-                    contract.date_end or fields.Date.context_today(self),
+                    period=SQL("d.day")
+                    if contract.daily_readings_allowed
+                    else SQL("date_trunc('month', d.day)::date"),
+                    meters=contract._get_placements().meter_id.ids,
+                    connection=contract.connection_id.id,
+                    first=contract.date_start,
+                    last=contract._get_last_shown_day(fields.Date.context_today(self)),
                 )
             )
         ]
@@ -155,7 +174,7 @@ class OnergyContract(models.Model):
     # -- meters --
 
     def _get_heating_meters(self, placements, today):
-        last = self._get_last_readings(placements)
+        last = self._get_last_readings(placements, today)
         return [
             self._describe_meter(placement, last.get(placement.meter_id.id), today)
             for placement in placements.sorted(
@@ -164,13 +183,15 @@ class OnergyContract(models.Model):
             )
         ]
 
-    def _get_last_readings(self, placements):
-        """Last reading of each meter within contract and placement."""
+    def _get_last_readings(self, placements, today):
+        """Last reading of each meter, within contract and placement, that is shown."""
         loader = self.env["onergy.reading.loader"]
         windows = []
         for placement in placements:
             first = max(placement.date_from, self.date_start)
             ends = [day for day in (placement.date_to, self.date_end) if day]
+            if placement.meter_id.read_mode == "remote":
+                ends.append(self._get_last_shown_day(today))
             until = min(ends) + timedelta(days=1) if ends else None
             windows.append(
                 SQL(
@@ -232,6 +253,7 @@ class OnergyContract(models.Model):
                 time=local.strftime("%H:%M") if (local.hour or local.minute) else "",
                 age=self._get_age_text(days),
                 is_old=running
+                and self.daily_readings_allowed
                 and meter.read_mode == "remote"
                 and days > OLD_READING_DAYS,
             )

@@ -13,7 +13,13 @@ class MeteringCase(TransactionCase):
         super().setUpClass()
         cls.company = cls.env.company
         cls.complex = cls.env["onergy.complex"].create(
-            {"name": "Test complex", "code": "TC", "weather_station": "999"}
+            {
+                "name": "Test complex",
+                "code": "TC",
+                "weather_station": "999",
+                "daily_basis": "contract",
+                "daily_basis_note": "Terms of supply",
+            }
         )
         cls.home, cls.other_home = cls.env["onergy.connection"].create(
             [

@@ -117,6 +117,44 @@ class TestHeatingPage(MeteringCase, HttpCase):
             self.past, f"/my/heating?contract_id={self.contract.id}", status=404
         )
 
+    def test_without_legal_basis_only_whole_months(self):
+        self.complex.daily_basis = "consent"
+        self._fill()
+        page = self._get_page(self.resident)
+        self.assertIn("alleen als u zegt dat dat mag", page)
+        self.assertIn("/my/privacy", page)
+        # The season per day is not in the page, not even in the data of a chart.
+        self.assertEqual(len(self._get_charts(page)), 1)
+        self.assertNotIn("140,000", page)
+        values = self.contract.with_user(self.resident)._get_heating_values()
+        self.assertFalse(values["season"]["days"])
+        first = self.today.replace(day=1)
+        rows = values["months"]["rows"]
+        used = sum((row["value"] or 0) + (row["before"] or 0) for row in rows)
+        self.assertEqual(used, 2 * max((first - self.moved).days, 0))
+        days = self.contract.with_user(self.resident)._get_heating_days()
+        self.assertTrue(all(day["day"].day == 1 for day in days))
+        self.assertEqual(sum(day["gj"] for day in days), used)
+        self.complex.daily_basis = "none"
+        page = self._get_page(self.resident)
+        self.assertIn("Wij tonen op dit adres geen verbruik per dag", page)
+        self.assertNotIn("/my/privacy", page)
+
+    def test_consent_shows_days_until_it_is_withdrawn(self):
+        self.complex.daily_basis = "consent"
+        self._fill()
+        consent = self.env["onergy.consent"]._give(
+            self.resident.partner_id,
+            self.env.ref("onergy_residents.consent_purpose_daily"),
+            "phone",
+            self.contract,
+        )
+        self.assertEqual(len(self._get_charts(self._get_page(self.resident))), 2)
+        # The consent of one resident is not that of the one before him.
+        self.assertFalse(self.past_contract.daily_readings_allowed)
+        consent._withdraw("phone")
+        self.assertEqual(len(self._get_charts(self._get_page(self.resident))), 1)
+
     def test_visitor_must_log_in(self):
         response = self.url_open("/my/heating", allow_redirects=False)
         self.assertEqual(response.status_code, 303)

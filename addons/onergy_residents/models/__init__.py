@@ -14,3 +14,5 @@ from . import onergy_demo
 from . import onergy_email_change
 from . import res_partner_bank
 from . import res_config_settings
+from . import onergy_consent_purpose
+from . import onergy_consent

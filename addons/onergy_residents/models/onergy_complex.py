@@ -68,6 +68,31 @@ class OnergyComplex(models.Model):
         help="Who pays for a dwelling while it stands empty, unless the connection "
         "names an owner of its own.",
     )
+    daily_basis = fields.Selection(
+        [
+            ("none", "None: months only"),
+            ("consent", "Consent of each resident"),
+            ("contract", "Needed for the contract"),
+        ],
+        "Legal basis of daily readings",
+        required=True,
+        default="consent",
+        tracking=True,
+        help="Residents see their use per day only on this basis, else per month. "
+        "With consent each resident decides on the website (GDPR, article 6).",
+    )
+    daily_basis_date = fields.Date(
+        "Basis recorded on",
+        compute="_compute_daily_basis_date",
+        store=True,
+        readonly=False,
+        tracking=True,
+    )
+    daily_basis_note = fields.Char(
+        "Grounds",
+        tracking=True,
+        help="Why this is the basis: the article of the contract, or the decision.",
+    )
     connection_ids = fields.One2many("onergy.connection", "complex_id")
     connection_count = fields.Integer(compute="_compute_connection_count")
     contract_count = fields.Integer(compute="_compute_contract_count")
@@ -82,6 +107,22 @@ class OnergyComplex(models.Model):
             record.display_name = " ".join(
                 filter(None, [record.code and f"[{record.code}]", record.name])
             )
+
+    @api.depends("daily_basis")
+    def _compute_daily_basis_date(self):
+        for record in self:
+            record.daily_basis_date = fields.Date.context_today(record)
+
+    @api.constrains("daily_basis", "daily_basis_note")
+    def _check_daily_basis(self):
+        for record in self:
+            if record.daily_basis == "contract" and not record.daily_basis_note:
+                raise ValidationError(
+                    self.env._(
+                        "Say why the contract of %(complex)s needs daily readings.",
+                        complex=record.display_name,
+                    )
+                )
 
     @api.depends("connection_ids")
     def _compute_connection_count(self):

@@ -4,6 +4,8 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Command, Domain
 
+from .onergy_consent_purpose import DAILY_READINGS
+
 # Who may read advances; metering staff works with contracts without them.
 ADVANCE_GROUPS = (
     "base.group_portal,"
@@ -100,6 +102,15 @@ class OnergyContract(models.Model):
         compute="_compute_current_advance_amount",
         groups=ADVANCE_GROUPS,
     )
+    consent_ids = fields.One2many("onergy.consent", "contract_id", "Consents")
+    daily_readings_allowed = fields.Boolean(
+        "Daily readings shown",
+        compute="_compute_daily_readings_allowed",
+        search="_search_daily_readings_allowed",
+        compute_sudo=True,
+        help="Whether the resident may see use per day: by the legal basis recorded "
+        "for the complex, or by his own consent where that is the basis.",
+    )
     note = fields.Html("Internal note", groups="base.group_user")
     invoice_count = fields.Integer(
         compute="_compute_invoice_count",
@@ -156,6 +167,29 @@ class OnergyContract(models.Model):
         today = self._get_today()
         for record in self:
             record.current_advance_amount = record._get_advance(today).amount
+
+    @api.depends("complex_id.daily_basis", "consent_ids.date_withdrawn")
+    def _compute_daily_readings_allowed(self):
+        allowed = self.filtered_domain(self._get_daily_domain())
+        for record in self:
+            record.daily_readings_allowed = record in allowed
+
+    def _search_daily_readings_allowed(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        allowed = self._get_daily_domain()
+        return allowed if True in value else ~allowed
+
+    @api.model
+    def _get_daily_domain(self):
+        """Return the domain of contracts whose resident may see single days."""
+        consent = Domain("purpose_id.code", "=", DAILY_READINGS) & Domain(
+            "date_withdrawn", "=", False
+        )
+        return Domain("complex_id.daily_basis", "=", "contract") | (
+            Domain("complex_id.daily_basis", "=", "consent")
+            & Domain("consent_ids", "any", consent)
+        )
 
     def _compute_invoice_count(self):
         counts = dict(

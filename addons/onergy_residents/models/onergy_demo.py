@@ -224,6 +224,9 @@ class OnergyDemo(models.AbstractModel):
                     "name": spec["name"],
                     "code": spec["code"],
                     "regime": spec["regime"],
+                    "daily_basis": "contract",
+                    "daily_basis_note": "Leveringsvoorwaarden, artikel 7: dagstanden "
+                    "voor inzicht in het verbruik",
                     "owner_id": owner.id,
                     "street": spec["streets"][0][0],
                     "zip": spec["streets"][0][2],
