@@ -45,6 +45,7 @@ class Bench:
         self.cr = env.cr
         self.options = options
         self.next_day = 0
+        self.floor_day = 0
         self.times = {}
         self.results = []
 
@@ -107,9 +108,13 @@ class Bench:
         self.cr.execute("ANALYZE")
         self.cr.commit()
 
-    def take_days(self, count):
-        first = self.next_day
-        self.next_day += count
+    def take_days(self, count, floor=False):
+        if floor:
+            first = self.floor_day
+            self.floor_day += count
+        else:
+            first = self.next_day
+            self.next_day += count
         return [FIRST_DAY + timedelta(days=first + n) for n in range(count)]
 
     def write_file(self, days):

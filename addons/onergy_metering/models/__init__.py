@@ -7,6 +7,7 @@ from . import onergy_reading
 from . import onergy_reading_revision
 from . import onergy_reading_exception
 from . import onergy_reading_loader
+from . import onergy_reading_judge
 from . import onergy_reading_folder
 from . import onergy_consumption_day
 from . import onergy_consumption_month

@@ -1,26 +1,7 @@
 from odoo import api, models
 from odoo.tools import SQL
 
-from ..parsers.units import UNITS
-from .onergy_reading_loader import DAY_ZONE
-
-
-def _local(moment):
-    return SQL("(%s AT TIME ZONE 'UTC' AT TIME ZONE %s)", moment, DAY_ZONE)
-
-
-def _boundary(moment):
-    """The midnight a moment is nearest to, as the day that begins there."""
-    return SQL("(%s + interval '12 hours')::date", _local(moment))
-
-
-def _boundary_start(day):
-    """The first moment (UTC) whose boundary is ``day``: noon of the day before."""
-    return SQL(
-        "((%s)::timestamp - interval '12 hours') AT TIME ZONE %s AT TIME ZONE 'UTC'",
-        day,
-        DAY_ZONE,
-    )
+from .midnights import boundary, boundary_of_local, boundary_start, local, unit_values
 
 
 class OnergyConsumptionBuilder(models.AbstractModel):
@@ -38,14 +19,28 @@ class OnergyConsumptionBuilder(models.AbstractModel):
     _description = "Consumption builder"
 
     @api.model
-    def _build_landed(self):
-        """Rebuild around the readings just inserted (``onergy_judged``)."""
-        self._build(
-            SQL(
-                "SELECT meter_id, register, min(moment) AS first, max(moment) AS last "
-                "FROM onergy_judged WHERE verdict IS NULL GROUP BY meter_id, register"
+    def _build_landed(self, origin):
+        """Derive the days of the readings just inserted (``onergy_touched``).
+
+        Registers that got newer readings only go on from the midnight they stand at;
+        for the others the readings around what came are looked up.
+        """
+        cr = self.env.cr
+        cr.execute("SELECT bool_or(appended), bool_and(appended) FROM onergy_touched")
+        appended, only_appended = cr.fetchone()
+        self._drop_tables()
+        points = []
+        if appended:
+            points.append(self._get_landed_points(origin))
+        if not only_appended:
+            points.append(
+                self._find_span(
+                    SQL("SELECT * FROM onergy_touched WHERE NOT appended"),
+                    SQL("first"),
+                    SQL("last"),
+                )
             )
-        )
+        self._derive(points, replacing=not only_appended)
 
     @api.model
     def _rebuild_meters(self, meters):
@@ -95,26 +90,87 @@ class OnergyConsumptionBuilder(models.AbstractModel):
             self.env[name].invalidate_model()
 
     def _build(self, touched):
-        cr = self.env.cr
-        cr.execute(
+        self._drop_tables()
+        span = self._find_span(touched, boundary(SQL("first")), boundary(SQL("last")))
+        self._derive([span], replacing=True)
+
+    def _drop_tables(self):
+        self.env.cr.execute(
             "DROP TABLE IF EXISTS onergy_span, onergy_interval, onergy_new_day, "
             "onergy_old_day, onergy_change"
         )
-        cr.execute(self._get_span_query(touched))
-        cr.execute("ANALYZE onergy_span")
-        cr.execute(self._get_interval_query())
+
+    def _derive(self, points, replacing):
+        """From points (value of a register at a midnight) to days and months.
+
+        :param list points: queries for points
+        :param bool replacing: whether there may be days where the new ones come
+        """
+        cr = self.env.cr
+        cr.execute(self._get_interval_query(points))
         cr.execute("ANALYZE onergy_interval")
         cr.execute(self._get_day_query())
         cr.execute("ANALYZE onergy_new_day")
-        cr.execute(self._get_old_query())
-        cr.execute("ANALYZE onergy_old_day")
-        cr.execute(self._get_change_query())
-        cr.execute("ANALYZE onergy_change")
-        cr.execute(self._get_month_query())
-        self._write_changes()
-        cr.execute("DELETE FROM onergy_consumption_month WHERE days = 0")
+        if replacing:
+            cr.execute(self._get_old_query())
+            cr.execute("ANALYZE onergy_old_day")
+            cr.execute(self._get_change_query())
+            cr.execute("ANALYZE onergy_change")
+            self._withdraw_days()
+        source = SQL.identifier("onergy_change" if replacing else "onergy_new_day")
+        cr.execute(self._get_month_query(source, replacing))
+        cr.execute(self._get_insert_query(source, replacing))
+        if replacing:
+            self._clear_months()
 
-    def _get_span_query(self, touched):
+    # -- points ------------------------------------------------------------------
+
+    def _find_span(self, touched, first, last):
+        """Query for the points around what was touched, from the readings."""
+        self.env.cr.execute(self._get_span_query(touched, first, last))
+        self.env.cr.execute("ANALYZE onergy_span")
+        return SQL(
+            """
+            SELECT meter_id, register, day, GREATEST(local - day, day - local) AS away,
+                   moment, value, unit, origin, NULL::date AS state_day,
+                   NULL::numeric AS state_value, NULL AS state_origin
+              FROM (
+                SELECT *, %(day)s AS day
+                  FROM (
+                    SELECT s.meter_id, s.register, %(local)s AS local, r.moment,
+                           r.value, r.unit, r.origin
+                      FROM onergy_span s
+                      JOIN onergy_reading r
+                        ON r.meter_id = s.meter_id AND r.register = s.register
+                       AND r.superseded IS NOT TRUE
+                       AND r.moment >= %(low)s AND r.moment < %(high)s
+                    -- Keeps the zone from being worked out for every use of it.
+                    OFFSET 0
+                  ) taken OFFSET 0
+              ) dated
+            """,
+            day=boundary_of_local(SQL("local")),
+            local=local(SQL("r.moment")),
+            low=boundary_start(SQL("s.low")),
+            high=boundary_start(SQL("s.high + 1")),
+        )
+
+    def _get_landed_points(self, origin):
+        """Query for the points of new readings, with the state to go on from."""
+        return SQL(
+            """
+            SELECT j.meter_id, j.register, j.day, j.away, j.moment, j.value, j.unit,
+                   %s AS origin, t.midnight_day AS state_day,
+                   t.midnight_value AS state_value, t.midnight_origin AS state_origin
+              FROM onergy_judged j
+              JOIN onergy_touched t
+                ON t.meter_id = j.meter_id AND t.register = j.register AND t.appended
+             WHERE j.verdict IS NULL
+            """,
+            origin,
+        )
+
+    def _get_span_query(self, touched, first, last):
         """From the reading before the first touched one to the one after the last."""
         return SQL(
             """
@@ -138,45 +194,44 @@ class OnergyConsumptionBuilder(models.AbstractModel):
               ) after ON TRUE
             """,
             touched=touched,
-            first=_boundary(SQL("first")),
-            last=_boundary(SQL("last")),
-            day=_boundary(SQL("r.moment")),
-            low=_boundary_start(SQL("t.low")),
-            high=_boundary_start(SQL("t.high + 1")),
+            first=first,
+            last=last,
+            day=boundary(SQL("r.moment")),
+            low=boundary_start(SQL("t.low")),
+            high=boundary_start(SQL("t.high + 1")),
         )
 
-    def _get_interval_query(self):
-        """Consecutive midnights with a value, and what was used between them."""
+    # -- days --------------------------------------------------------------------
+
+    def _get_interval_query(self, points):
+        """What was used between consecutive midnights with a value.
+
+        One row per midnight (``next_day``); ``day`` is the one before it, ``NULL``
+        for the first of a register; ``latest`` marks the last.
+        """
         return SQL(
             """
             CREATE TEMPORARY TABLE onergy_interval ON COMMIT DROP AS
-            WITH unit(name, factor) AS (VALUES %(units)s), taken AS (
-                SELECT s.meter_id, s.register, %(local)s AS local,
-                       r.value * unit.factor AS value, unit.factor, r.origin, r.moment
-                  FROM onergy_span s
-                  JOIN onergy_reading r
-                    ON r.meter_id = s.meter_id AND r.register = s.register
-                   AND r.superseded IS NOT TRUE
-                   AND r.moment >= %(low)s AND r.moment < %(high)s
-                  JOIN unit ON unit.name = r.unit
-                -- Keeps the zone from being worked out again for every use of it.
-                OFFSET 0
-            ), midnight AS (
-                SELECT DISTINCT ON (meter_id, register, day)
-                       meter_id, register, day, value, factor, origin
-                  FROM (SELECT *, (local + interval '12 hours')::date AS day
-                          FROM taken OFFSET 0) dated
-                 ORDER BY meter_id, register, day,
-                          abs(extract(epoch FROM local - day)), moment
+            WITH unit(name, factor) AS (VALUES %(units)s), midnight AS (
+                SELECT DISTINCT ON (meter_id, register, day) *
+                  FROM (%(points)s) point
+                 ORDER BY meter_id, register, day, away, moment
+            ), measured AS (
+                SELECT midnight.*, value * factor AS amount, factor
+                  FROM midnight JOIN unit ON unit.name = midnight.unit
             ), paired AS (
-                SELECT *,
-                       lead(day) OVER w AS next_day,
-                       lead(value) OVER w AS next_value,
-                       lead(origin) OVER w AS next_origin
-                  FROM midnight
+                SELECT meter_id, register, day AS next_day, amount AS next_value,
+                       origin AS next_origin,
+                       COALESCE(lag(day) OVER w, state_day) AS day,
+                       COALESCE(lag(amount) OVER w, state_value) AS value,
+                       COALESCE(lag(origin) OVER w, state_origin) AS origin,
+                       COALESCE(lag(factor) OVER w, factor) AS factor,
+                       lead(day) OVER w IS NULL AS latest
+                  FROM measured
                 WINDOW w AS (PARTITION BY meter_id, register ORDER BY day)
             )
-            SELECT p.meter_id, p.register, p.day, p.next_day,
+            SELECT p.meter_id, p.register, p.day, p.next_day, p.next_value,
+                   p.next_origin, p.latest,
                    CASE WHEN next_value >= value THEN next_value - value
                         WHEN p.register <> 'volume' AND m.register_capacity > 0
                          AND value > 0.9 * m.register_capacity * factor
@@ -189,15 +244,9 @@ class OnergyConsumptionBuilder(models.AbstractModel):
                         WHEN 'manual' IN (origin, next_origin) THEN 'edited'
                         ELSE 'measured' END AS quality
               FROM paired p JOIN onergy_meter m ON m.id = p.meter_id
-             WHERE next_day IS NOT NULL
             """,
-            units=SQL(", ").join(
-                SQL("(%s, %s::numeric)", name, str(factor))
-                for name, (_kind, factor) in UNITS.items()
-            ),
-            local=_local(SQL("r.moment")),
-            low=_boundary_start(SQL("s.low")),
-            high=_boundary_start(SQL("s.high + 1")),
+            units=unit_values(),
+            points=SQL(" UNION ALL ").join(points),
         )
 
     def _get_day_query(self):
@@ -205,26 +254,30 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         return SQL(
             """
             CREATE TEMPORARY TABLE onergy_new_day ON COMMIT DROP AS
-            WITH placed AS (
-                SELECT i.*, d.day::date AS one_day, p.connection_id, x.weather_station
+            WITH home AS (
+                SELECT p.meter_id, p.connection_id, x.weather_station AS station,
+                       p.date_from, COALESCE(p.date_to, 'infinity') AS date_to
+                  FROM onergy_meter_placement p
+                  JOIN onergy_connection c ON c.id = p.connection_id
+                  JOIN onergy_complex x ON x.id = c.complex_id
+            ), placed AS (
+                SELECT i.*, d.day::date AS one_day, h.connection_id, h.station
                   FROM onergy_interval i
                  CROSS JOIN LATERAL generate_series(
                         i.day::timestamp, i.next_day - 1, interval '1 day') d(day)
-                  JOIN onergy_meter_placement p
-                    ON p.meter_id = i.meter_id AND p.date_from <= d.day
-                   AND (p.date_to IS NULL OR p.date_to >= d.day)
-                  JOIN onergy_connection c ON c.id = p.connection_id
-                  JOIN onergy_complex x ON x.id = c.complex_id
+                  JOIN home h
+                    ON h.meter_id = i.meter_id AND h.date_from <= d.day
+                   AND h.date_to >= d.day
                  WHERE i.used IS NOT NULL AND i.next_day - i.day > 1
             ), weighed AS (
-                SELECT p.*,
-                       CASE WHEN count(w.weighted) OVER gap = count(*) OVER gap
+                SELECT p.*, w.weighted,
+                       CASE WHEN p.register = 'energy'
+                             AND count(w.weighted) OVER gap = count(*) OVER gap
                              AND sum(w.weighted) OVER gap > 0
                             THEN w.weighted ELSE 1 END AS weight
                   FROM placed p
                   LEFT JOIN onergy_degree_day w
-                    ON w.station = p.weather_station AND w.date = p.one_day
-                   AND p.register = 'energy'
+                    ON w.station = p.station AND w.date = p.one_day
                 WINDOW gap AS (PARTITION BY p.meter_id, p.register, p.day)
             ), cumulated AS (
                 SELECT *,
@@ -242,14 +295,18 @@ class OnergyConsumptionBuilder(models.AbstractModel):
             SELECT meter_id, register, one_day AS day, connection_id, quality,
                    used_until - COALESCE(lag(used_until) OVER (
                        PARTITION BY meter_id, register, stepped.day
-                       ORDER BY one_day), 0) AS quantity
+                       ORDER BY one_day), 0) AS quantity,
+                   COALESCE(weighted, 0) AS cold
               FROM stepped
              UNION ALL
-            SELECT i.meter_id, i.register, i.day, p.connection_id, i.quality, i.used
+            SELECT i.meter_id, i.register, i.day, h.connection_id, i.quality, i.used,
+                   COALESCE(w.weighted, 0)
               FROM onergy_interval i
-              JOIN onergy_meter_placement p
-                ON p.meter_id = i.meter_id AND p.date_from <= i.day
-               AND (p.date_to IS NULL OR p.date_to >= i.day)
+              JOIN home h
+                ON h.meter_id = i.meter_id AND h.date_from <= i.day
+               AND h.date_to >= i.day
+              LEFT JOIN onergy_degree_day w
+                ON w.station = h.station AND w.date = i.day
              WHERE i.used IS NOT NULL AND i.next_day - i.day = 1
             """
         )
@@ -289,34 +346,77 @@ class OnergyConsumptionBuilder(models.AbstractModel):
             """
         )
 
-    def _get_month_query(self):
+    # -- writing -----------------------------------------------------------------
+
+    def _get_month_query(self, source, replacing):
         """Move the months by what changed."""
+        gone = SQL(
+            """
+             UNION ALL
+            SELECT meter_id, old_connection_id, register, day, -old_quantity, -1,
+                   -(old_quality = 'estimated')::int
+              FROM %s WHERE old_id IS NOT NULL
+            """,
+            source,
+        )
         return SQL(
             """
-            INSERT INTO onergy_consumption_month AS m
+            WITH moved AS MATERIALIZED (
+                SELECT meter_id, connection_id, register,
+                       date_trunc('month', day)::date AS month,
+                       sum(quantity) AS quantity, sum(count)::int AS days,
+                       sum(estimated)::int AS estimated_days
+                  FROM (
+                    SELECT meter_id, connection_id, register, day, quantity,
+                           1 AS count, (quality = 'estimated')::int AS estimated
+                      FROM %(source)s WHERE quantity IS NOT NULL
+                    %(gone)s
+                  ) difference
+                 GROUP BY meter_id, connection_id, register,
+                          date_trunc('month', day)::date
+                HAVING (sum(quantity), sum(count), sum(estimated)) <> (0, 0, 0)
+            ), updated AS (
+                UPDATE onergy_consumption_month m
+                   SET quantity = m.quantity + moved.quantity,
+                       days = m.days + moved.days,
+                       estimated_days = m.estimated_days + moved.estimated_days
+                  FROM moved
+                 WHERE m.meter_id = moved.meter_id AND m.register = moved.register
+                   AND m.month = moved.month
+                   AND m.connection_id = moved.connection_id
+                   AND m.month >= (SELECT min(month) FROM moved)
+                   AND m.month <= (SELECT max(month) FROM moved)
+                RETURNING m.meter_id, m.register, m.month, m.connection_id
+            )
+            INSERT INTO onergy_consumption_month
                    (meter_id, connection_id, register, month,
                     quantity, days, estimated_days)
-            SELECT meter_id, connection_id, register, date_trunc('month', day)::date,
-                   sum(quantity), sum(count), sum(estimated)
-              FROM (
-                SELECT meter_id, connection_id, register, day, quantity, 1 AS count,
-                       (quality = 'estimated')::int AS estimated
-                  FROM onergy_change WHERE quantity IS NOT NULL
-                 UNION ALL
-                SELECT meter_id, old_connection_id, register, day, -old_quantity, -1,
-                       -(old_quality = 'estimated')::int
-                  FROM onergy_change WHERE old_id IS NOT NULL
-              ) difference
-             GROUP BY meter_id, connection_id, register, date_trunc('month', day)::date
-            HAVING (sum(quantity), sum(count), sum(estimated)) <> (0, 0, 0)
-            ON CONFLICT (meter_id, register, month, connection_id) DO UPDATE
-               SET quantity = m.quantity + excluded.quantity,
-                   days = m.days + excluded.days,
-                   estimated_days = m.estimated_days + excluded.estimated_days
-            """
+            SELECT meter_id, connection_id, register, month,
+                   moved.quantity, moved.days, moved.estimated_days
+              FROM moved
+              LEFT JOIN updated USING (meter_id, register, month, connection_id)
+             WHERE updated.meter_id IS NULL
+             ORDER BY meter_id, register, month
+            """,
+            source=source,
+            gone=gone if replacing else SQL(),
         )
 
-    def _write_changes(self):
+    def _get_insert_query(self, source, replacing):
+        return SQL(
+            """
+            INSERT INTO onergy_consumption_day
+                   (meter_id, connection_id, register, day, quantity, quality)
+            SELECT meter_id, connection_id, register, day, quantity, quality
+              FROM %s %s
+             ORDER BY meter_id, register, day
+            """,
+            source,
+            SQL("WHERE old_id IS NULL") if replacing else SQL(),
+        )
+
+    def _withdraw_days(self):
+        """Take away or change the days that are not what they were."""
         cr = self.env.cr
         cr.execute(
             "SELECT count(old_id) FILTER (WHERE quantity IS NULL), "
@@ -341,12 +441,14 @@ class OnergyConsumptionBuilder(models.AbstractModel):
                  WHERE d.id = c.old_id AND c.quantity IS NOT NULL
                 """
             )
-        cr.execute(
+
+    def _clear_months(self):
+        """Months of which no day is left."""
+        self.env.cr.execute(
             """
-            INSERT INTO onergy_consumption_day
-                   (meter_id, connection_id, register, day, quantity, quality)
-            SELECT meter_id, connection_id, register, day, quantity, quality
-              FROM onergy_change WHERE old_id IS NULL
-             ORDER BY meter_id, register, day
+            DELETE FROM onergy_consumption_month
+             WHERE days = 0
+               AND meter_id IN (SELECT meter_id FROM onergy_change
+                                 WHERE old_id IS NOT NULL)
             """
         )

@@ -1,4 +1,3 @@
-import logging
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,22 +8,9 @@ from odoo.exceptions import ConcurrencyError
 from odoo.tools import SQL
 
 from ..parsers import ROW_FIELDS
-from ..parsers.units import ENERGY, UNITS
+from .midnights import DAY_ZONE
 from .onergy_vee_engine import DECAY
 from .staging import CopySource
-
-_logger = logging.getLogger(__name__)
-
-#: Days are counted where the supplier's dwellings are.
-DAY_ZONE = "Europe/Amsterdam"
-
-#: A clock may run ahead this far before its readings are refused.
-CLOCK_TOLERANCE_MINUTES = 15
-
-
-def _midnight(day):
-    """00:00 of a date in SQL where the dwellings are, as UTC."""
-    return SQL("%s::timestamp AT TIME ZONE %s AT TIME ZONE 'UTC'", day, DAY_ZONE)
 
 
 class OnergyReadingLoader(models.AbstractModel):
@@ -63,16 +49,14 @@ class OnergyReadingLoader(models.AbstractModel):
         self._lock(company)
         self._create_stage()
         total = self._copy(rows)
-        self._judge(company)
+        self.env["onergy.reading.judge"]._judge(company, total)
         new = self._insert_readings(origin, import_id)
         counts = self._count_verdicts()
         listed = 0
         if counts["bad"]:
             listed = counts["bad"] - self._insert_exceptions(company, import_id)
         if new:
-            self.env["onergy.consumption.builder"]._build_landed()
-            self.env["onergy.vee.engine"]._evaluate_landed(company, import_id)
-            self._update_registers()
+            self._derive(company, origin, import_id)
         if counts["same"] or new:
             self._resolve_exceptions(company, import_id)
         self._drop_stage()
@@ -137,7 +121,7 @@ class OnergyReadingLoader(models.AbstractModel):
                     "reason": reason or self.env._("Start or end reading changed"),
                 }
             )
-        self._refresh_register(meter, register)
+        self.env["onergy.meter.register"]._refresh(meter, register)
         self._invalidate()
         return new_id
 
@@ -148,12 +132,14 @@ class OnergyReadingLoader(models.AbstractModel):
             SQL(
                 "UPDATE onergy_reading SET superseded = TRUE "
                 "WHERE meter_id = %s AND origin = %s AND superseded IS NOT TRUE "
-                "AND moment <> ALL(%s::timestamp[])",
+                "AND moment <> ALL(%s::timestamp[]) RETURNING register",
                 meter.id,
                 origin,
                 keep,
             )
         )
+        for register in {register for (register,) in self.env.cr.fetchall()}:
+            self.env["onergy.meter.register"]._refresh(meter, register)
         self._invalidate()
 
     @api.model
@@ -184,7 +170,7 @@ class OnergyReadingLoader(models.AbstractModel):
                 for (old_id,) in self.env.cr.fetchall()
             ]
         )
-        self._refresh_register(meter, register)
+        self.env["onergy.meter.register"]._refresh(meter, register)
         self._invalidate()
 
     @api.model
@@ -205,6 +191,14 @@ class OnergyReadingLoader(models.AbstractModel):
             )
         )
 
+    def _derive(self, company, origin, import_id):
+        """What follows from the new readings: days and months, work items, state."""
+        registers = self.env["onergy.meter.register"]
+        registers._find_touched()
+        self.env["onergy.consumption.builder"]._build_landed(origin)
+        self.env["onergy.vee.engine"]._evaluate_landed(company, import_id)
+        registers._advance(DECAY)
+
     def _create_stage(self):
         self._drop_stage()
         self.env.cr.execute(
@@ -218,8 +212,9 @@ class OnergyReadingLoader(models.AbstractModel):
 
     def _drop_stage(self):
         self.env.cr.execute(
-            "DROP TABLE IF EXISTS onergy_stage, onergy_known, onergy_judged, "
-            "onergy_vee_now, onergy_vee_day, onergy_vee_state"
+            "DROP TABLE IF EXISTS onergy_stage, onergy_known, onergy_history, "
+            "onergy_judged, onergy_touched, onergy_vee_now, onergy_vee_day, "
+            "onergy_vee_state"
         )
 
     def _copy(self, rows):
@@ -230,181 +225,6 @@ class OnergyReadingLoader(models.AbstractModel):
             raise source.error
         self.env.cr.execute("ANALYZE onergy_stage")
         return source.count
-
-    def _judge(self, company):
-        """Give every staged row its meter and its verdict (``NULL`` is good)."""
-        # Pending ORM writes (a new meter, a placement) must be seen by the SQL below.
-        self.env.flush_all()
-        cr = self.env.cr
-        # Compiling these statements takes longer than running them, and a coarse
-        # look at the temporary tables is enough to plan them.
-        cr.execute(
-            "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; "
-            "SET LOCAL default_statistics_target = 10"
-        )
-        self.env["onergy.vee.engine"]._prepare_rules(company)
-        cr.execute(self._get_known_query(company))
-        cr.execute("ANALYZE onergy_known")
-        cr.execute(self._get_judge_query())
-        cr.execute("ANALYZE onergy_judged")
-
-    def _get_known_query(self, company):
-        """Registers named in the stage, each with all that judging needs of it.
-
-        A key is looked up as meter number, M-Bus id and DevEUI; one that fits two
-        meters is ``ambiguous``.
-        """
-        return SQL(
-            """
-            CREATE TEMPORARY TABLE onergy_known ON COMMIT DROP AS
-            WITH keys AS (
-                SELECT DISTINCT key FROM onergy_stage WHERE key <> ''
-            ), found AS (
-                SELECT key, m.id FROM keys
-                  JOIN onergy_meter m ON serial = key AND company_id = %(company)s
-                 UNION
-                SELECT key, m.id FROM keys
-                  JOIN onergy_meter m ON mbus_id = key AND company_id = %(company)s
-                 UNION
-                SELECT key, m.id FROM keys
-                  JOIN onergy_meter m ON dev_eui = key AND company_id = %(company)s
-            ), one AS (
-                SELECT key, min(id) AS meter_id, count(*) > 1 AS ambiguous
-                  FROM found GROUP BY key
-            ), installed AS (
-                -- The end reading belongs to the morning after the last day.
-                SELECT p.meter_id,
-                       range_agg(tsrange(%(first)s, %(until)s)) AS moments
-                  FROM onergy_meter_placement p
-                  JOIN one ON one.meter_id = p.meter_id
-                 GROUP BY p.meter_id
-            )
-            SELECT one.key, reg.register, one.meter_id, one.ambiguous, m.active,
-                   CASE reg.register WHEN 'volume' THEN m.volume_unit ELSE m.unit END
-                       AS unit,
-                   CASE reg.register WHEN 'volume' THEN 0.001 ELSE m.step END AS step,
-                   CASE reg.register WHEN 'volume' THEN NULL
-                        ELSE NULLIF(m.register_capacity, 0) END AS capacity,
-                   NULLIF(m.power, 0) AS power, unit.factor,
-                   installed.moments, st.last_moment, st.last_value
-              FROM one
-              JOIN onergy_meter m ON m.id = one.meter_id
-             CROSS JOIN (SELECT DISTINCT register FROM onergy_stage) reg
-              LEFT JOIN (VALUES %(units)s) unit(name, factor)
-                ON reg.register <> 'volume' AND unit.name = m.unit
-              LEFT JOIN installed ON installed.meter_id = one.meter_id
-              LEFT JOIN onergy_meter_register st
-                ON st.meter_id = one.meter_id AND st.register = reg.register
-            """,
-            company=company.id,
-            first=_midnight(SQL("p.date_from")),
-            until=_midnight(SQL("(p.date_to + 2)")),
-            units=SQL(", ").join(
-                SQL("(%s, %s::numeric)", name, str(factor))
-                for name, (kind, factor) in UNITS.items()
-                if kind == ENERGY
-            ),
-        )
-
-    def _get_judge_query(self):
-        return SQL(
-            """
-            CREATE TEMPORARY TABLE onergy_judged ON COMMIT DROP AS
-            WITH matched AS (
-                SELECT s.*, k.meter_id, k.last_moment, k.step, k.capacity,
-                       k.power, k.factor,
-                       CASE
-                         WHEN s.reason <> '' THEN s.reason
-                         WHEN k.meter_id IS NULL THEN 'unknown_meter'
-                         WHEN k.ambiguous THEN 'ambiguous_meter'
-                         WHEN s.status = 'error' THEN 'status_error'
-                         WHEN s.status = 'invalid' THEN 'status_invalid'
-                         WHEN s.moment > %(latest)s THEN 'future'
-                         WHEN s.unit <> k.unit THEN 'unit_mismatch'
-                         WHEN s.value < 0 THEN 'negative'
-                         WHEN NOT k.active THEN 'inactive_meter'
-                         WHEN k.moments IS NULL OR NOT k.moments @> s.moment
-                         THEN 'not_installed'
-                       END AS verdict,
-                       CASE WHEN s.moment > k.last_moment THEN k.last_value END
-                           AS state_value,
-                       CASE WHEN s.moment > k.last_moment THEN k.last_moment END
-                           AS state_moment
-                  FROM onergy_stage s
-                  LEFT JOIN onergy_known k
-                    ON k.key = s.key AND k.register = s.register
-            ), sequenced AS (
-                -- This sort is the order of the index too.
-                SELECT m.*,
-                       lag(value) OVER run AS file_value,
-                       lag(value, 2) OVER run AS file_value_2,
-                       lag(moment) OVER run AS file_moment
-                  FROM matched m
-                WINDOW run AS (PARTITION BY verdict, meter_id, register
-                               ORDER BY moment, line)
-            )
-            SELECT q.line, q.key, q.register, q.moment, q.value, q.unit, q.status,
-                   q.column_name, q.raw, q.meter_id,
-                   CASE
-                     WHEN q.verdict IS NOT NULL THEN q.verdict
-                     WHEN stored.moment = q.moment AND stored.value = q.value
-                     THEN 'same'
-                     WHEN stored.moment = q.moment THEN 'conflict'
-                     WHEN q.file_moment = q.moment AND q.file_value = q.value
-                     THEN 'same'
-                     WHEN q.file_moment = q.moment THEN 'conflict'
-                     WHEN before.value - q.value > q.step
-                          AND NOT COALESCE(before.value > 0.9 * q.capacity
-                                           AND q.value < 0.1 * q.capacity, FALSE)
-                     THEN 'decrease'
-                     WHEN after.value < q.value - q.step
-                          AND NOT COALESCE(q.value > 0.9 * q.capacity
-                                           AND after.value < 0.1 * q.capacity, FALSE)
-                     THEN 'above_next'
-                     -- kW x s to GJ, with one step of the register to either side.
-                     -- The way back up from a row that fell is no use of heat.
-                     WHEN (q.value - GREATEST(before.value, q.file_value_2)
-                           - 2 * q.step) * q.factor
-                          > COALESCE(q.power, rule.threshold) / 1e6
-                            * extract(epoch FROM q.moment - before.moment)
-                     THEN 'vee_power'
-                   END AS verdict,
-                   CASE WHEN stored.moment = q.moment THEN stored.value
-                        ELSE before.value END AS other_value
-              FROM sequenced q
-              -- The limits keep these as index probes of the rows that need them.
-              LEFT JOIN LATERAL (
-                  SELECT r.value, r.moment FROM onergy_reading r
-                   WHERE q.moment <= q.last_moment AND q.verdict IS NULL
-                     AND r.meter_id = q.meter_id AND r.register = q.register
-                     AND r.moment <= q.moment AND r.superseded IS NOT TRUE
-                   ORDER BY r.moment DESC LIMIT 1
-              ) stored ON TRUE
-              LEFT JOIN LATERAL (
-                  SELECT r.value FROM onergy_reading r
-                   WHERE q.moment < q.last_moment AND q.verdict IS NULL
-                     AND stored.moment IS DISTINCT FROM q.moment
-                     AND r.meter_id = q.meter_id AND r.register = q.register
-                     AND r.moment > q.moment AND r.superseded IS NOT TRUE
-                   ORDER BY r.moment LIMIT 1
-              ) after ON TRUE
-             CROSS JOIN LATERAL (
-                  SELECT CASE WHEN in_file THEN q.file_value
-                              ELSE COALESCE(stored.value, q.state_value) END AS value,
-                         CASE WHEN in_file THEN q.file_moment
-                              ELSE COALESCE(stored.moment, q.state_moment) END AS moment
-                    FROM (SELECT q.file_moment >= COALESCE(
-                        stored.moment, q.state_moment, '-infinity') AS in_file) nearer
-              ) before
-              LEFT JOIN onergy_vee_now rule
-                ON rule.code = 'power' AND q.moment >= rule.date_from
-               AND q.moment < COALESCE(rule.date_to + 1, 'infinity')
-            """,
-            latest=SQL(
-                "((now() AT TIME ZONE 'UTC') + %s * interval '1 minute')",
-                CLOCK_TOLERANCE_MINUTES,
-            ),
-        )
 
     def _insert_readings(self, origin, import_id):
         """Insert the good rows; a row of a concurrent load raises, never vanishes."""
@@ -476,66 +296,6 @@ class OnergyReadingLoader(models.AbstractModel):
             )
         )
         return self.env.cr.rowcount
-
-    def _update_registers(self):
-        self.env.cr.execute(
-            """
-            INSERT INTO onergy_meter_register AS st
-                   (meter_id, register, unit, first_moment, last_moment, last_value,
-                    stat_day, day_count, use_sum, weight_sum,
-                    still_since, low_since, estimated_since)
-            SELECT j.*, s.day, COALESCE(s.count, 0), s.use_sum, s.weight_sum,
-                   s.still_since, s.low_since, s.estimated_since
-              FROM (
-                SELECT meter_id, register, (array_agg(unit))[1], min(moment),
-                       max(moment), (array_agg(value ORDER BY moment DESC))[1]
-                  FROM onergy_judged WHERE verdict IS NULL
-                 GROUP BY meter_id, register
-              ) j
-              LEFT JOIN onergy_vee_state s USING (meter_id, register)
-            ON CONFLICT (meter_id, register) DO UPDATE
-               SET first_moment = LEAST(st.first_moment, excluded.first_moment),
-                   last_moment = GREATEST(st.last_moment, excluded.last_moment),
-                   last_value = CASE WHEN excluded.last_moment >= st.last_moment
-                                     THEN excluded.last_value ELSE st.last_value END,
-                   stat_day = COALESCE(excluded.stat_day, st.stat_day),
-                   day_count = COALESCE(st.day_count, 0) + excluded.day_count,
-                   use_sum = COALESCE(st.use_sum, 0) * power(%(decay)s,
-                       excluded.day_count) + COALESCE(excluded.use_sum, 0),
-                   weight_sum = COALESCE(st.weight_sum, 0) * power(%(decay)s,
-                       excluded.day_count) + COALESCE(excluded.weight_sum, 0),
-                   still_since = CASE WHEN excluded.stat_day IS NULL
-                       THEN st.still_since ELSE excluded.still_since END,
-                   low_since = CASE WHEN excluded.stat_day IS NULL
-                       THEN st.low_since ELSE excluded.low_since END,
-                   estimated_since = CASE WHEN excluded.stat_day IS NULL
-                       THEN st.estimated_since ELSE excluded.estimated_since END
-            """,
-            {"decay": DECAY},
-        )
-
-    def _refresh_register(self, meter, register):
-        """Recompute one register's state from its readings."""
-        self.env.cr.execute(
-            SQL(
-                """
-                INSERT INTO onergy_meter_register
-                       (meter_id, register, unit, first_moment, last_moment, last_value)
-                SELECT meter_id, register, (array_agg(unit ORDER BY moment DESC))[1],
-                       min(moment), max(moment),
-                       (array_agg(value ORDER BY moment DESC))[1]
-                  FROM onergy_reading
-                 WHERE meter_id = %s AND register = %s AND superseded IS NOT TRUE
-                 GROUP BY meter_id, register
-                ON CONFLICT (meter_id, register) DO UPDATE
-                   SET first_moment = excluded.first_moment,
-                       last_moment = excluded.last_moment,
-                       last_value = excluded.last_value
-                """,
-                meter.id,
-                register,
-            )
-        )
 
     def _resolve_exceptions(self, company, import_id):
         """Close exceptions whose reading has come in after all."""
