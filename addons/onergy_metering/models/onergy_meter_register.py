@@ -28,10 +28,10 @@ class OnergyMeterRegister(models.Model):
     last_moment = fields.Datetime("Last reading", readonly=True)
     last_value = fields.Float(digits=(16, 3), readonly=True)
 
-    # The last midnight with a value, where the next day of use begins.
+    # The last midnight with a value (GJ or m³), where the next day of use begins.
     midnight_day = fields.Date("Used until", readonly=True)
     midnight_value = fields.Float(
-        digits=(16, 3), readonly=True, help="In GJ or m³.", aggregator=None
+        digits=(16, 3), readonly=True, export_string_translation=False
     )
     midnight_origin = fields.Char(readonly=True, export_string_translation=False)
 
