@@ -3,3 +3,4 @@ from . import portal
 from . import portal_account
 from . import activate
 from . import request
+from . import notice

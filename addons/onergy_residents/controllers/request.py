@@ -1,5 +1,7 @@
 import time
 
+from werkzeug.exceptions import NotFound
+
 from odoo.exceptions import AccessError, MissingError
 from odoo.http import request, route
 from odoo.tools import email_normalize, hash_sign, plaintext2html, verify_hash_signed
@@ -372,6 +374,8 @@ class OnergyPortalRequest(OnergyPortal):
         sitemap=False,
     )
     def contact_send(self, **post):
+        if not self._has_contact_form():
+            raise NotFound()
         if post.get("website_url"):
             # The field is hidden from people: only a robot fills it in, and it
             # learns nothing from the page of thanks.
@@ -401,6 +405,10 @@ class OnergyPortalRequest(OnergyPortal):
         )
         record._send_acknowledgement()
         return request.redirect(f"{CONTACT_URL}?done=1", code=303)
+
+    def _has_contact_form(self):
+        # sudo: a visitor may not read companies
+        return request.env.company.sudo().onergy_contact_form
 
     def _get_contact_text(self, typed):
         if not typed["address"]:
@@ -438,6 +446,7 @@ class OnergyPortalRequest(OnergyPortal):
             "typed": typed or {},
             "errors": errors or {},
             "done": done,
+            "has_form": self._has_contact_form(),
             "category_choices": request.env["onergy.request"]._get_category_choices(),
             # sudo: the signature uses the secret of the database
             "token": hash_sign(

@@ -9,8 +9,13 @@ from . import onergy_access_attempt
 from . import onergy_access_code
 from . import onergy_request_stage
 from . import onergy_request
+from . import onergy_request_fault
+from . import onergy_notice
+from . import onergy_notice_delivery
+from . import onergy_work_queue
 from . import res_company
 from . import onergy_demo
+from . import onergy_demo_notice
 from . import onergy_email_change
 from . import res_partner_bank
 from . import res_config_settings

@@ -46,6 +46,7 @@ class OnergyRequest(models.Model):
     category = fields.Selection(
         [
             ("question", "Question"),
+            ("fault", "Fault"),
             ("move", "Move"),
             ("advance", "Monthly advance"),
             ("post", "Letters and e-mail"),
@@ -247,6 +248,7 @@ class OnergyRequest(models.Model):
         """Return (value, label, plain explanation) for each category of the form."""
         explanations = {
             "question": self.env._("You want to know something."),
+            "fault": self.env._("Your home stays cold, or there is no hot water."),
             "move": self.env._("You are moving in or moving out."),
             "advance": self.env._("You want to pay more or less every month."),
             "post": self.env._("You want letters by post, or by e-mail instead."),
@@ -262,8 +264,9 @@ class OnergyRequest(models.Model):
         self.ensure_one()
         return self.partner_id.lang or self.env.lang or self.company_id.partner_id.lang
 
-    def _get_deadline(self, company):
-        """Return the last day to answer what came in now.
+    @api.model
+    def _get_deadline(self, company, category=None):
+        """Return the last day to answer what came in now; faults are more urgent.
 
         Counts the company's working days, public holidays left out, from the day
         after today.
@@ -275,7 +278,8 @@ class OnergyRequest(models.Model):
         tomorrow = timezone.localize(
             datetime.combine(today + timedelta(days=1), time.min)
         )
-        days = company.onergy_request_days
+        is_fault = category == "fault"
+        days = company.onergy_fault_days if is_fault else company.onergy_request_days
         calendar = company.resource_calendar_id
         planned = (
             calendar.plan_days(days, tomorrow, compute_leaves=True)
@@ -339,7 +343,8 @@ class OnergyRequest(models.Model):
             sequence = self.env["ir.sequence"].with_company(company)
             vals["name"] = sequence.next_by_code("onergy.request")
         if not vals.get("date_deadline"):
-            vals["date_deadline"] = self._get_deadline(company)
+            category = vals.get("category")
+            vals["date_deadline"] = self._get_deadline(company, category)
         return vals
 
     def write(self, vals):
@@ -394,7 +399,9 @@ class OnergyRequest(models.Model):
             record.write(
                 {
                     "stage_id": self._get_stage("open").id,
-                    "date_deadline": self._get_deadline(record.company_id),
+                    "date_deadline": self._get_deadline(
+                        record.company_id, record.category
+                    ),
                 }
             )
 

@@ -9,6 +9,21 @@ class ResCompany(models.Model):
         default=5,
         help="Counted in the working days of the company's calendar.",
     )
+    onergy_fault_days = fields.Integer(
+        "Working days to answer a fault",
+        default=1,
+        help="Counted in the working days of the company's calendar.",
+    )
+    onergy_fault_phone = fields.Char(
+        "Telephone for faults",
+        help="The number residents call day and night when the heat fails. Empty: the "
+        "company's own number.",
+    )
+    onergy_contact_form = fields.Boolean(
+        "Contact form without login",
+        default=True,
+        help="Visitors who have no login can send a question.",
+    )
     onergy_request_user_id = fields.Many2one(
         "res.users",
         "Responsible for new requests",
@@ -25,9 +40,14 @@ class ResCompany(models.Model):
     )
 
     _onergy_request_days_positive = models.Constraint(
-        "CHECK (onergy_request_days >= 0)",
+        "CHECK (onergy_request_days >= 0 AND onergy_fault_days >= 0)",
         "The number of working days to answer cannot be negative.",
     )
+
+    def _onergy_get_fault_phone(self):
+        """Return the number to call when the heat fails."""
+        self.ensure_one()
+        return self.onergy_fault_phone or self.phone
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -16,6 +16,15 @@ class ResConfigSettings(models.TransientModel):
     onergy_request_days = fields.Integer(
         related="company_id.onergy_request_days", readonly=False
     )
+    onergy_fault_days = fields.Integer(
+        related="company_id.onergy_fault_days", readonly=False
+    )
+    onergy_fault_phone = fields.Char(
+        related="company_id.onergy_fault_phone", readonly=False
+    )
+    onergy_contact_form = fields.Boolean(
+        related="company_id.onergy_contact_form", readonly=False
+    )
     onergy_request_user_id = fields.Many2one(
         related="company_id.onergy_request_user_id", readonly=False
     )

@@ -13,3 +13,6 @@ from . import test_portal_tour
 from . import test_request
 from . import test_request_portal
 from . import test_settings
+from . import test_notice
+from . import test_notice_portal
+from . import test_work_queue
