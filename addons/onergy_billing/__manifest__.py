@@ -40,6 +40,7 @@
         "views/onergy_workbook_views.xml",
         "views/portal_templates.xml",
         "views/menus.xml",
+        "data/onergy_work_queue_data.xml",
     ],
     "assets": {
         "web.assets_frontend": ["onergy_billing/static/src/scss/portal.scss"],

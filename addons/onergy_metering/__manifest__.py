@@ -38,6 +38,7 @@
         "views/reading_preview.xml",
         "views/portal_templates.xml",
         "views/menus.xml",
+        "data/onergy_work_queue_data.xml",
     ],
     "oca_data_manual": ["demo/climate_de_bilt.csv"],
     "assets": {

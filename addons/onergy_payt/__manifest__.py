@@ -29,6 +29,7 @@
         "views/res_partner_views.xml",
         "views/menus.xml",
         "views/portal_finance.xml",
+        "data/onergy_work_queue_data.xml",
     ],
     "assets": {
         "web.assets_frontend": ["onergy_payt/static/src/scss/portal.scss"],

@@ -2,7 +2,6 @@ from ast import literal_eval
 
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools.safe_eval import datetime as safe_datetime
 from odoo.tools.safe_eval import safe_eval
 
 
@@ -31,7 +30,8 @@ class OnergyWorkQueue(models.Model):
         "Which records",
         required=True,
         default="[]",
-        help="Domain on the model of the list; uid, today and datetime may be used.",
+        help="Domain on the model of the list; uid may be used, and dates such as "
+        "'today -3d'.",
     )
     group_ids = fields.Many2many(
         "res.groups", string="Who", help="Empty: everybody who works here."
@@ -50,16 +50,7 @@ class OnergyWorkQueue(models.Model):
 
     def _get_domain(self):
         self.ensure_one()
-        return Domain(
-            safe_eval(
-                self.domain,
-                {
-                    "uid": self.env.uid,
-                    "today": fields.Date.context_today(self),
-                    "datetime": safe_datetime,
-                },
-            )
-        )
+        return Domain(safe_eval(self.domain, {"uid": self.env.uid}))
 
     def action_open(self):
         """Open the list that the number counts."""

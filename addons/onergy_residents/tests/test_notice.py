@@ -18,6 +18,8 @@ class TestNotice(OnergyCommon, MailCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.env["res.lang"]._activate_lang("en_US")
+        (cls.resident | cls.resident_2).lang = "en_US"
+        cls.env.user.lang = "en_US"
         cls.now = fields.Datetime.now().replace(microsecond=0)
         cls.clerk = cls.staff["customer_service"]
         cls.notice = cls._create_notice()
