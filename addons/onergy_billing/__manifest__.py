@@ -36,6 +36,7 @@
         "views/onergy_advance_run_views.xml",
         "views/onergy_advance_proposal_views.xml",
         "views/onergy_outage_views.xml",
+        "views/onergy_notice_views.xml",
         "views/res_config_settings_views.xml",
         "views/onergy_workbook_views.xml",
         "views/portal_templates.xml",

@@ -9,6 +9,7 @@ from . import onergy_complex
 from . import onergy_contract
 from . import account_move
 from . import onergy_outage
+from . import onergy_notice
 from . import onergy_outage_payment
 from . import onergy_settlement_calculator
 from . import onergy_settlement_meters

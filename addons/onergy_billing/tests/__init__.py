@@ -6,3 +6,4 @@ from . import test_settlement
 from . import test_settlement_case_a
 from . import test_portal
 from . import test_workbook
+from . import test_notice

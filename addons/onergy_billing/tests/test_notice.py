@@ -1,0 +1,78 @@
+from datetime import timedelta
+
+from odoo import fields
+from odoo.tests import tagged
+
+from odoo.addons.onergy_residents.tests.portal_common import PortalCase
+
+
+@tagged("post_install", "-at_install")
+class TestNotice(PortalCase):
+    """An outage of ten hours that residents were told of."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env["res.lang"]._activate_lang("en_US")
+        for user in (cls.resident, cls.other, cls.past):
+            user.lang = "en_US"
+        cls.start = fields.Datetime.now() - timedelta(hours=10)
+        cls.notice = (
+            cls.env["onergy.notice"]
+            .with_user(cls.staff["customer_service"])
+            .create(
+                {
+                    "name": "Pump broken",
+                    "kind": "outage",
+                    "complex_ids": cls.site.ids,
+                    "connection_ids": cls.home.ids,
+                    "date_start": cls.start,
+                }
+            )
+        )
+        cls.notice.action_publish()
+
+    def test_register_follows_the_notice(self):
+        self.notice.action_register_outage()
+        outage = self.notice.outage_id
+        self.assertEqual(outage.date_start, self.start)
+        self.assertFalse(outage.date_end)
+        self.notice.with_user(self.staff["metering"]).action_solve()
+        self.assertEqual(outage.date_end, self.notice.date_solved)
+        self.assertEqual(outage.amount, 35.0)
+        self.notice.action_register_outage()
+        self.assertEqual(self.notice.outage_id, outage, "registered once")
+        self.notice.action_reopen()
+        self.assertFalse(outage.date_end)
+
+    def test_announced_works_are_registered_as_such(self):
+        works = self.notice.copy({"kind": "planned"})
+        works.action_publish()
+        works.action_register_outage()
+        self.assertEqual(works.outage_id.announced_on, works.date_published.date())
+
+    def test_resident_reads_what_he_gets(self):
+        self.notice.action_register_outage()
+        self.assertNotIn("next bill", self.open_as("resident", "/my/notices"))
+        self.notice.action_solve()
+        page = self.open_as("resident", "/my/notices")
+        self.assertIn("35.00", page)
+        self.assertIn("next bill", page)
+        settlement = self.env["onergy.settlement"].create(
+            {
+                "contract_id": self.contract.id,
+                "partner_id": self.resident.partner_id.id,
+                "date_from": "2026-01-01",
+                "date_to": "2026-12-31",
+            }
+        )
+        self.env["onergy.outage.payment"].create(
+            {
+                "settlement_id": settlement.id,
+                "outage_id": self.notice.outage_id.id,
+                "contract_id": self.contract.id,
+                "amount": 35,
+            }
+        )
+        self.assertIn("on your bill", self.open_as("resident", "/my/notices"))
+        self.assertNotIn("35.00", self.open_as("other", "/my/notices"))
