@@ -8,7 +8,7 @@ from odoo.addons.onergy_residents.tests.portal_common import PortalCase
 
 @tagged("post_install", "-at_install")
 class TestNotice(PortalCase):
-    """An outage of ten hours that residents were told of."""
+    """An outage of a day and an hour that residents were told of."""
 
     @classmethod
     def setUpClass(cls):
@@ -16,7 +16,7 @@ class TestNotice(PortalCase):
         cls.env["res.lang"]._activate_lang("en_US")
         for user in (cls.resident, cls.other, cls.past):
             user.lang = "en_US"
-        cls.start = fields.Datetime.now() - timedelta(hours=10)
+        cls.start = fields.Datetime.now() - timedelta(hours=25)
         cls.notice = (
             cls.env["onergy.notice"]
             .with_user(cls.staff["customer_service"])
@@ -39,7 +39,7 @@ class TestNotice(PortalCase):
         self.assertFalse(outage.date_end)
         self.notice.with_user(self.staff["metering"]).action_solve()
         self.assertEqual(outage.date_end, self.notice.date_solved)
-        self.assertEqual(outage.amount, 35.0)
+        self.assertEqual(outage.amount, 115.0)
         self.notice.action_register_outage()
         self.assertEqual(self.notice.outage_id, outage, "registered once")
         self.notice.action_reopen()
@@ -56,7 +56,7 @@ class TestNotice(PortalCase):
         self.assertNotIn("next bill", self.open_as("resident", "/my/notices"))
         self.notice.action_solve()
         page = self.open_as("resident", "/my/notices")
-        self.assertIn("35.00", page)
+        self.assertIn("115.00", page)
         self.assertIn("next bill", page)
         settlement = self.env["onergy.settlement"].create(
             {
@@ -71,8 +71,8 @@ class TestNotice(PortalCase):
                 "settlement_id": settlement.id,
                 "outage_id": self.notice.outage_id.id,
                 "contract_id": self.contract.id,
-                "amount": 35,
+                "amount": 115,
             }
         )
         self.assertIn("on your bill", self.open_as("resident", "/my/notices"))
-        self.assertNotIn("35.00", self.open_as("other", "/my/notices"))
+        self.assertNotIn("115.00", self.open_as("other", "/my/notices"))
