@@ -4,3 +4,4 @@ from . import portal_account
 from . import activate
 from . import request
 from . import notice
+from . import move

@@ -13,6 +13,8 @@ from . import onergy_request_fault
 from . import onergy_notice
 from . import onergy_notice_delivery
 from . import onergy_work_queue
+from . import onergy_move
+from . import onergy_move_execution
 from . import res_company
 from . import onergy_demo
 from . import onergy_demo_notice

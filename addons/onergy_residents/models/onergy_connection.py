@@ -277,3 +277,15 @@ class OnergyConnection(models.Model):
         """Return who pays for this connection while nobody lives there."""
         self.ensure_one()
         return self.owner_id or self.complex_id.owner_id
+
+    def _prepare_vacancy_contract(self, owner, date_from, date_to=False):
+        """Return values of the contract by which the owner pays for these days."""
+        self.ensure_one()
+        return {
+            "connection_id": self.id,
+            "partner_id": owner.id,
+            "role": "vacancy",
+            "date_start": date_from,
+            "date_end": date_to,
+            "invoice_delivery": "email" if owner.email else "post",
+        }

@@ -116,10 +116,14 @@ class OnergyContract(models.Model):
         compute="_compute_invoice_count",
         groups="account.group_account_readonly,account.group_account_invoice",
     )
+    move_count = fields.Integer(
+        compute="_compute_move_count",
+        groups="onergy_residents.group_customer_service,"
+        "onergy_residents.group_accountant",
+    )
     portal_state = fields.Selection(
         related="partner_id.onergy_portal_state", string="Portal access"
     )
-    debtor_number = fields.Char(related="partner_id.debtor_number")
     email = fields.Char(related="partner_id.email", string="E-mail")
     phone = fields.Char(related="partner_id.phone")
 
@@ -201,6 +205,15 @@ class OnergyContract(models.Model):
         )
         for record in self:
             record.invoice_count = counts.get(record, 0)
+
+    def _compute_move_count(self):
+        counts = dict(
+            self.env["onergy.move"]._read_group(
+                [("contract_id", "in", self.ids)], ["contract_id"], ["__count"]
+            )
+        )
+        for record in self:
+            record.move_count = counts.get(record, 0)
 
     @api.depends("name", "connection_id.name")
     def _compute_display_name(self):
@@ -333,6 +346,31 @@ class OnergyContract(models.Model):
             "domain": [("onergy_contract_id", "in", self.ids)],
             "context": {"create": False},
         }
+
+    def action_report_move(self):
+        """Open the move that was reported for this contract, else a new one."""
+        self.ensure_one()
+        move = self.env["onergy.move"].search(
+            [
+                ("contract_id", "=", self.id),
+                ("state", "in", ("draft", "reported", "checked")),
+            ],
+            limit=1,
+        )
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Move"),
+            "res_model": "onergy.move",
+            "res_id": move.id,
+            "view_mode": "form",
+            "context": {"default_contract_id": self.id},
+        }
+
+    def action_open_moves(self):
+        action = self.env["ir.actions.actions"]._for_xml_id(
+            "onergy_residents.action_onergy_move"
+        )
+        return {**action, "domain": [("contract_id", "in", self.ids)], "context": {}}
 
     def action_open_connection(self):
         self.ensure_one()

@@ -133,7 +133,12 @@ class OnergyContractGap(models.Model):
                 )
             )
         contracts = self.env["onergy.contract"].create(
-            [gap._prepare_vacancy_contract() for gap in self]
+            [
+                gap.connection_id._prepare_vacancy_contract(
+                    gap.owner_id, gap.date_from, gap.date_to
+                )
+                for gap in self
+            ]
         )
         return {
             "type": "ir.actions.act_window",
@@ -141,15 +146,4 @@ class OnergyContractGap(models.Model):
             "name": self.env._("Vacancy contracts"),
             "res_model": "onergy.contract",
             "view_mode": "list,form",
-        }
-
-    def _prepare_vacancy_contract(self):
-        self.ensure_one()
-        return {
-            "connection_id": self.connection_id.id,
-            "partner_id": self.owner_id.id,
-            "role": "vacancy",
-            "date_start": self.date_from,
-            "date_end": self.date_to,
-            "invoice_delivery": "email" if self.owner_id.email else "post",
         }

@@ -278,35 +278,6 @@ class TestGap(OnergyCommon, TransactionCase):
         with self.assertRefused(UserError, "Dorpsstraat 1"):
             gap.action_start_vacancy()
 
-    def test_ending_a_contract_hands_over_to_the_owner(self):
-        wizard = (
-            self.env["onergy.contract.end"]
-            .with_user(self.staff["customer_service"])
-            .with_context(active_model="onergy.contract", active_id=self.contract.id)
-            .create({"date_end": "2026-03-31"})
-        )
-        self.assertEqual(wizard.owner_id, self.owner)
-        wizard.action_end()
-        self.assertEqual(str(self.contract.date_end), "2026-03-31")
-        self.assertEqual(
-            [
-                str(day or "")
-                for day in self.connection.contract_ids.mapped("date_start")
-            ],
-            ["2026-04-01", "2025-01-01"],
-        )
-        self.assertEqual(self._gaps(), [])
-
-    def test_ending_a_contract_and_leaving_the_rest(self):
-        self.env["onergy.contract.end"].create(
-            {
-                "contract_id": self.contract.id,
-                "date_end": "2026-03-09",
-                "successor": "nobody",
-            }
-        ).action_end()
-        self.assertEqual(self._gaps(), [("2026-03-10", "", 1, "open")])
-
 
 @tagged("post_install", "-at_install")
 class TestContractInvoices(OnergyCommon, AccountTestInvoicingCommon):

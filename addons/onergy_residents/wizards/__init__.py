@@ -1,2 +1,1 @@
 from . import onergy_access_invite
-from . import onergy_contract_end
