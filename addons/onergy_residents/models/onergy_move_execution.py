@@ -322,6 +322,10 @@ class OnergyMoveExecution(models.Model):
             contract.date_end = self.date_end
             # The database judges each row as it comes: the end before the start.
             contract.flush_recordset(["date_end"])
+            # Whoever left this vacancy behind has his successor now.
+            self.search([("vacancy_contract_id", "=", contract.id)]).activity_feedback(
+                ["onergy_residents.mail_activity_type_successor"]
+            )
         if self.next_kind == "resident":
             self._start_next_contract(undo, following)
         if vacancy:

@@ -115,6 +115,21 @@ class TestMove(MoveCommon, MailCase, TransactionCase):
         activity = move.activity_ids.filtered(lambda a: a.activity_type_id == successor)
         self.assertEqual(activity.user_id, self.clerk)
         self.assertEqual(str(activity.date_deadline), "2026-03-31")
+        queue = self.env.ref("onergy_residents.work_queue_successor")
+        self.assertEqual(queue.with_user(self.clerk).waiting_count, 1)
+        self.env["onergy.move"].create(
+            {
+                "kind": "move_in",
+                "connection_id": self.connection.id,
+                "contract_id": move.vacancy_contract_id.id,
+                "next_kind": "resident",
+                "next_name": "Third resident",
+                "next_date": "2026-05-01",
+            }
+        ).action_carry_out()
+        self.assertFalse(activity.exists().active)
+        queue.invalidate_recordset()
+        self.assertEqual(queue.with_user(self.clerk).waiting_count, 0)
 
     def test_entering_the_next_one_later_shows_as_a_gap(self):
         move = self._report(next_kind="later", date_end="2026-03-09")
