@@ -51,7 +51,8 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         self._build(
             SQL(
                 """
-                SELECT meter_id, register, min(moment) AS first, max(moment) AS last
+                SELECT meter_id, register, NULL::int AS state_id,
+                       min(moment) AS first, max(moment) AS last
                   FROM (
                     SELECT meter_id, register, moment FROM onergy_reading
                      WHERE meter_id IN %(ids)s AND superseded IS NOT TRUE
@@ -76,8 +77,8 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         self._build(
             SQL(
                 """
-                SELECT meter_id, register, min(day)::timestamp AS first,
-                       max(day + 1)::timestamp AS last
+                SELECT meter_id, register, NULL::int AS state_id,
+                       min(day)::timestamp AS first, max(day + 1)::timestamp AS last
                   FROM onergy_consumption_day
                  WHERE quality = 'estimated' AND day BETWEEN %s AND %s
                  GROUP BY meter_id, register
@@ -97,7 +98,7 @@ class OnergyConsumptionBuilder(models.AbstractModel):
     def _drop_tables(self):
         self.env.cr.execute(
             "DROP TABLE IF EXISTS onergy_span, onergy_interval, onergy_new_day, "
-            "onergy_old_day, onergy_change"
+            "onergy_old_day, onergy_change, onergy_moved"
         )
 
     def _derive(self, points, replacing):
@@ -118,7 +119,7 @@ class OnergyConsumptionBuilder(models.AbstractModel):
             cr.execute("ANALYZE onergy_change")
             self._withdraw_days()
         source = SQL.identifier("onergy_change" if replacing else "onergy_new_day")
-        cr.execute(self._get_month_query(source, replacing))
+        self._move_months(source, replacing)
         cr.execute(self._get_insert_query(source, replacing))
         if replacing:
             self._clear_months()
@@ -132,18 +133,26 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         return SQL(
             """
             SELECT meter_id, register, day, GREATEST(local - day, day - local) AS away,
-                   moment, value, unit, origin, NULL::date AS state_day,
-                   NULL::numeric AS state_value, NULL AS state_origin
+                   moment, value * factor AS amount, factor, step, capacity, origin,
+                   state_id, NULL::date AS state_day, NULL::numeric AS state_amount,
+                   NULL AS state_origin
               FROM (
                 SELECT *, %(day)s AS day
                   FROM (
-                    SELECT s.meter_id, s.register, %(local)s AS local, r.moment,
-                           r.value, r.unit, r.origin
+                    SELECT s.meter_id, s.register, s.state_id, %(local)s AS local,
+                           r.moment, r.value, unit.factor, r.origin,
+                           CASE s.register WHEN 'volume' THEN 0.001 ELSE m.step END
+                               AS step,
+                           CASE s.register WHEN 'volume' THEN NULL
+                                ELSE NULLIF(m.register_capacity, 0) END AS capacity
                       FROM onergy_span s
+                      JOIN onergy_meter m ON m.id = s.meter_id
                       JOIN onergy_reading r
                         ON r.meter_id = s.meter_id AND r.register = s.register
                        AND r.superseded IS NOT TRUE
                        AND r.moment >= %(low)s AND r.moment < %(high)s
+                      JOIN (VALUES %(units)s) unit(name, factor)
+                        ON unit.name = r.unit
                     -- Keeps the zone from being worked out for every use of it.
                     OFFSET 0
                   ) taken OFFSET 0
@@ -153,19 +162,17 @@ class OnergyConsumptionBuilder(models.AbstractModel):
             local=local(SQL("r.moment")),
             low=boundary_start(SQL("s.low")),
             high=boundary_start(SQL("s.high + 1")),
+            units=unit_values(),
         )
 
     def _get_landed_points(self, origin):
         """Query for the points of new readings, with the state to go on from."""
         return SQL(
             """
-            SELECT j.meter_id, j.register, j.day, j.away, j.moment, j.value, j.unit,
-                   %s AS origin, t.midnight_day AS state_day,
-                   t.midnight_value AS state_value, t.midnight_origin AS state_origin
-              FROM onergy_judged j
-              JOIN onergy_touched t
-                ON t.meter_id = j.meter_id AND t.register = j.register AND t.appended
-             WHERE j.verdict IS NULL
+            SELECT meter_id, register, day, away, moment, value * factor AS amount,
+                   factor, step, capacity, %s AS origin, state_id, state_day,
+                   state_amount, state_origin
+              FROM onergy_judged WHERE verdict IS NULL AND appended
             """,
             origin,
         )
@@ -175,10 +182,11 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         return SQL(
             """
             CREATE TEMPORARY TABLE onergy_span ON COMMIT DROP AS
-            SELECT t.meter_id, t.register,
+            SELECT t.meter_id, t.register, t.state_id,
                    COALESCE(before.day, t.low) AS low,
                    COALESCE(after.day, t.high) AS high
-              FROM (SELECT meter_id, register, %(first)s AS low, %(last)s AS high
+              FROM (SELECT meter_id, register, state_id,
+                           %(first)s AS low, %(last)s AS high
                       FROM (%(touched)s) touched) t
               LEFT JOIN LATERAL (
                   SELECT %(day)s AS day FROM onergy_reading r
@@ -207,45 +215,41 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         """What was used between consecutive midnights with a value.
 
         One row per midnight (``next_day``); ``day`` is the one before it, ``NULL``
-        for the first of a register; ``latest`` marks the last.
+        for the first of a register, and ``last_day`` the last of the register.
         """
         return SQL(
             """
             CREATE TEMPORARY TABLE onergy_interval ON COMMIT DROP AS
-            WITH unit(name, factor) AS (VALUES %(units)s), midnight AS (
+            WITH midnight AS (
                 SELECT DISTINCT ON (meter_id, register, day) *
                   FROM (%(points)s) point
                  ORDER BY meter_id, register, day, away, moment
-            ), measured AS (
-                SELECT midnight.*, value * factor AS amount, factor
-                  FROM midnight JOIN unit ON unit.name = midnight.unit
             ), paired AS (
-                SELECT meter_id, register, day AS next_day, amount AS next_value,
-                       origin AS next_origin,
-                       COALESCE(lag(day) OVER w, state_day) AS day,
-                       COALESCE(lag(amount) OVER w, state_value) AS value,
-                       COALESCE(lag(origin) OVER w, state_origin) AS origin,
-                       COALESCE(lag(factor) OVER w, factor) AS factor,
-                       lead(day) OVER w IS NULL AS latest
-                  FROM measured
-                WINDOW w AS (PARTITION BY meter_id, register ORDER BY day)
+                SELECT meter_id, register, state_id, step, capacity, day AS next_day,
+                       amount AS next_amount, origin AS next_origin,
+                       COALESCE(lag(day) OVER run, state_day) AS day,
+                       COALESCE(lag(amount) OVER run, state_amount) AS amount,
+                       COALESCE(lag(origin) OVER run, state_origin) AS origin,
+                       COALESCE(lag(factor) OVER run, factor) AS factor,
+                       last_value(day) OVER (run ROWS BETWEEN UNBOUNDED PRECEDING
+                                             AND UNBOUNDED FOLLOWING) AS last_day
+                  FROM midnight
+                WINDOW run AS (PARTITION BY meter_id, register ORDER BY day)
             )
-            SELECT p.meter_id, p.register, p.day, p.next_day, p.next_value,
-                   p.next_origin, p.latest,
-                   CASE WHEN next_value >= value THEN next_value - value
-                        WHEN p.register <> 'volume' AND m.register_capacity > 0
-                         AND value > 0.9 * m.register_capacity * factor
-                        THEN next_value - value + m.register_capacity * factor
+            SELECT meter_id, register, state_id, day, next_day, next_amount,
+                   next_origin, last_day,
+                   CASE register WHEN 'volume' THEN 0.001 ELSE step * factor END
+                       AS step,
+                   CASE WHEN next_amount >= amount THEN next_amount - amount
+                        WHEN amount > 0.9 * capacity * factor
+                        THEN next_amount - amount + capacity * factor
                    END AS used,
-                   CASE p.register WHEN 'volume' THEN 0.001
-                        ELSE m.step * factor END AS step,
-                   CASE WHEN next_day - p.day > 1
+                   CASE WHEN next_day - day > 1
                           OR 'estimate' IN (origin, next_origin) THEN 'estimated'
                         WHEN 'manual' IN (origin, next_origin) THEN 'edited'
                         ELSE 'measured' END AS quality
-              FROM paired p JOIN onergy_meter m ON m.id = p.meter_id
+              FROM paired
             """,
-            units=unit_values(),
             points=SQL(" UNION ALL ").join(points),
         )
 
@@ -254,7 +258,7 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         return SQL(
             """
             CREATE TEMPORARY TABLE onergy_new_day ON COMMIT DROP AS
-            WITH home AS (
+            WITH home AS NOT MATERIALIZED (
                 SELECT p.meter_id, p.connection_id, x.weather_station AS station,
                        p.date_from, COALESCE(p.date_to, 'infinity') AS date_to
                   FROM onergy_meter_placement p
@@ -292,15 +296,16 @@ class OnergyConsumptionBuilder(models.AbstractModel):
                        END AS used_until
                   FROM cumulated
             )
-            SELECT meter_id, register, one_day AS day, connection_id, quality,
+            SELECT meter_id, register, state_id, last_day, one_day AS day,
+                   connection_id, quality,
                    used_until - COALESCE(lag(used_until) OVER (
                        PARTITION BY meter_id, register, stepped.day
                        ORDER BY one_day), 0) AS quantity,
                    COALESCE(weighted, 0) AS cold
               FROM stepped
              UNION ALL
-            SELECT i.meter_id, i.register, i.day, h.connection_id, i.quality, i.used,
-                   COALESCE(w.weighted, 0)
+            SELECT i.meter_id, i.register, i.state_id, i.last_day, i.day,
+                   h.connection_id, i.quality, i.used, COALESCE(w.weighted, 0)
               FROM onergy_interval i
               JOIN home h
                 ON h.meter_id = i.meter_id AND h.date_from <= i.day
@@ -348,8 +353,46 @@ class OnergyConsumptionBuilder(models.AbstractModel):
 
     # -- writing -----------------------------------------------------------------
 
-    def _get_month_query(self, source, replacing):
+    def _move_months(self, source, replacing):
         """Move the months by what changed."""
+        cr = self.env.cr
+        cr.execute(self._get_moved_query(source, replacing))
+        moved = cr.rowcount
+        cr.execute("ANALYZE onergy_moved")
+        cr.execute(
+            """
+            UPDATE onergy_consumption_month m
+               SET quantity = m.quantity + moved.quantity,
+                   days = m.days + moved.days,
+                   estimated_days = m.estimated_days + moved.estimated_days
+              FROM onergy_moved moved
+             WHERE m.meter_id = moved.meter_id AND m.register = moved.register
+               AND m.month = moved.month AND m.connection_id = moved.connection_id
+               -- All months but these are left unread.
+               AND m.month >= (SELECT min(month) FROM onergy_moved)
+               AND m.month <= (SELECT max(month) FROM onergy_moved)
+            """
+        )
+        if cr.rowcount < moved:
+            cr.execute(
+                """
+                INSERT INTO onergy_consumption_month
+                       (meter_id, connection_id, register, month,
+                        quantity, days, estimated_days)
+                SELECT meter_id, connection_id, register, month,
+                       quantity, days, estimated_days
+                  FROM onergy_moved moved
+                 WHERE NOT EXISTS (
+                       SELECT 1 FROM onergy_consumption_month m
+                        WHERE m.meter_id = moved.meter_id
+                          AND m.register = moved.register
+                          AND m.month = moved.month
+                          AND m.connection_id = moved.connection_id)
+                 ORDER BY meter_id, register, month
+                """
+            )
+
+    def _get_moved_query(self, source, replacing):
         gone = SQL(
             """
              UNION ALL
@@ -361,42 +404,20 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         )
         return SQL(
             """
-            WITH moved AS MATERIALIZED (
-                SELECT meter_id, connection_id, register,
-                       date_trunc('month', day)::date AS month,
-                       sum(quantity) AS quantity, sum(count)::int AS days,
-                       sum(estimated)::int AS estimated_days
-                  FROM (
-                    SELECT meter_id, connection_id, register, day, quantity,
-                           1 AS count, (quality = 'estimated')::int AS estimated
-                      FROM %(source)s WHERE quantity IS NOT NULL
-                    %(gone)s
-                  ) difference
-                 GROUP BY meter_id, connection_id, register,
-                          date_trunc('month', day)::date
-                HAVING (sum(quantity), sum(count), sum(estimated)) <> (0, 0, 0)
-            ), updated AS (
-                UPDATE onergy_consumption_month m
-                   SET quantity = m.quantity + moved.quantity,
-                       days = m.days + moved.days,
-                       estimated_days = m.estimated_days + moved.estimated_days
-                  FROM moved
-                 WHERE m.meter_id = moved.meter_id AND m.register = moved.register
-                   AND m.month = moved.month
-                   AND m.connection_id = moved.connection_id
-                   AND m.month >= (SELECT min(month) FROM moved)
-                   AND m.month <= (SELECT max(month) FROM moved)
-                RETURNING m.meter_id, m.register, m.month, m.connection_id
-            )
-            INSERT INTO onergy_consumption_month
-                   (meter_id, connection_id, register, month,
-                    quantity, days, estimated_days)
-            SELECT meter_id, connection_id, register, month,
-                   moved.quantity, moved.days, moved.estimated_days
-              FROM moved
-              LEFT JOIN updated USING (meter_id, register, month, connection_id)
-             WHERE updated.meter_id IS NULL
-             ORDER BY meter_id, register, month
+            CREATE TEMPORARY TABLE onergy_moved ON COMMIT DROP AS
+            SELECT meter_id, connection_id, register,
+                   date_trunc('month', day)::date AS month,
+                   sum(quantity) AS quantity, sum(count) AS days,
+                   sum(estimated) AS estimated_days
+              FROM (
+                SELECT meter_id, connection_id, register, day, quantity,
+                       1 AS count, (quality = 'estimated')::int AS estimated
+                  FROM %(source)s WHERE quantity IS NOT NULL
+                %(gone)s
+              ) difference
+             GROUP BY meter_id, connection_id, register,
+                      date_trunc('month', day)::date
+            HAVING (sum(quantity), sum(count), sum(estimated)) <> (0, 0, 0)
             """,
             source=source,
             gone=gone if replacing else SQL(),

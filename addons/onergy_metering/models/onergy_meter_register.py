@@ -57,52 +57,45 @@ class OnergyMeterRegister(models.Model):
 
     @api.model
     def _find_touched(self):
-        """Registers with new readings (``onergy_judged``), with their state before.
+        """One row per register with new readings (``onergy_judged``).
 
-        ``onergy_touched`` tells from which midnight (``first``) to which (``last``)
-        readings came, and ``appended``: nothing is known at or after ``first``.
+        ``first`` and ``last`` are the midnights that readings came for.
         """
         self.env.cr.execute(
             """
             CREATE TEMPORARY TABLE onergy_touched ON COMMIT DROP AS
-            SELECT j.meter_id, j.register, j.first, j.last, j.first_moment,
-                   j.last_moment, newest.value AS last_value, newest.unit,
-                   st.id AS state_id, st.last_moment AS known_until,
-                   COALESCE(j.first > st.midnight_day, TRUE) AS appended,
-                   st.midnight_day, st.midnight_value, st.midnight_origin,
-                   st.stat_day, st.day_count, st.use_sum, st.weight_sum,
-                   st.still_since, st.low_since, st.estimated_since
+            SELECT meter_id, register, state_id, appended, first, day AS last,
+                   first_moment, moment AS last_moment, value AS last_value, unit
               FROM (
-                SELECT meter_id, register, max(state_id) AS state_id,
-                       min(day) AS first, max(day) AS last,
-                       min(moment) AS first_moment, max(moment) AS last_moment
+                SELECT *, first_value(day) OVER run AS first,
+                       first_value(moment) OVER run AS first_moment,
+                       lead(moment) OVER run IS NULL AS newest
                   FROM onergy_judged WHERE verdict IS NULL
-                 GROUP BY meter_id, register
-              ) j
-              JOIN onergy_judged newest
-                ON newest.meter_id = j.meter_id AND newest.register = j.register
-               AND newest.moment = j.last_moment AND newest.verdict IS NULL
-              LEFT JOIN onergy_meter_register st ON st.id = j.state_id
+                WINDOW run AS (PARTITION BY meter_id, register ORDER BY moment)
+              ) reading
+             WHERE newest
             """
         )
         self.env.cr.execute("ANALYZE onergy_touched")
 
     @api.model
     def _advance(self, decay):
-        """Take over what a load brought (``onergy_touched``) and what the rules
-        learnt of it (``onergy_vee_state``).
+        """Take over what a load brought (``onergy_touched``, ``onergy_interval``) and
+        what the rules learnt of it (``onergy_vee_state``).
 
         :param decay: what one more day leaves of the weight of the days before
         """
         landed = SQL(
             """
             SELECT t.meter_id, t.register, t.unit, t.state_id, t.first_moment,
-                   t.last_moment, t.last_value, i.next_day, i.next_value,
-                   i.next_origin, s.day, COALESCE(s.count, 0) AS count, s.use_sum,
-                   s.weight_sum, s.still_since, s.low_since, s.estimated_since
+                   t.last_moment, t.last_value, i.next_day,
+                   i.next_amount AS next_value, i.next_origin,
+                   s.day, COALESCE(s.count, 0) AS count, s.use_sum, s.weight_sum,
+                   s.still_since, s.low_since, s.estimated_since
               FROM onergy_touched t
               LEFT JOIN onergy_interval i
-                ON i.meter_id = t.meter_id AND i.register = t.register AND i.latest
+                ON i.meter_id = t.meter_id AND i.register = t.register
+               AND i.next_day = i.last_day
               LEFT JOIN onergy_vee_state s
                 ON s.meter_id = t.meter_id AND s.register = t.register
             """

@@ -212,9 +212,9 @@ class OnergyReadingLoader(models.AbstractModel):
 
     def _drop_stage(self):
         self.env.cr.execute(
-            "DROP TABLE IF EXISTS onergy_stage, onergy_known, onergy_history, "
-            "onergy_judged, onergy_touched, onergy_vee_now, onergy_vee_day, "
-            "onergy_vee_state"
+            "DROP TABLE IF EXISTS onergy_stage, onergy_alias, onergy_matched, "
+            "onergy_history, onergy_judged, onergy_touched, onergy_vee_now, "
+            "onergy_vee_day, onergy_vee_state"
         )
 
     def _copy(self, rows):

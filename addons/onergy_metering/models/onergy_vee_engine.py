@@ -48,15 +48,14 @@ class OnergyVeeEngine(models.AbstractModel):
             """
             CREATE TEMPORARY TABLE onergy_vee_day ON COMMIT DROP AS
             SELECT n.meter_id, n.register, n.day, n.quantity, n.quality, n.cold,
-                   n.day > t.last - 1 - %(taught)s AS taught,
-                   t.still_since, t.low_since, t.estimated_since,
-                   CASE WHEN t.day_count >= %(learning)s AND t.weight_sum > 0
-                        THEN t.use_sum / t.weight_sum * (n.cold + %(base)s)
+                   n.day >= n.last_day - %(taught)s AS taught,
+                   st.still_since, st.low_since, st.estimated_since,
+                   CASE WHEN st.day_count >= %(learning)s AND st.weight_sum > 0
+                        THEN st.use_sum / st.weight_sum * (n.cold + %(base)s)
                    END AS expected
               FROM onergy_new_day n
-              JOIN onergy_touched t
-                ON t.meter_id = n.meter_id AND t.register = n.register
-             WHERE t.stat_day IS NULL OR n.day > t.stat_day
+              LEFT JOIN onergy_meter_register st ON st.id = n.state_id
+             WHERE st.stat_day IS NULL OR n.day > st.stat_day
             """,
             learning=LEARNING_DAYS,
             base=BASE_DEGREE_DAYS,
@@ -257,9 +256,8 @@ class OnergyVeeEngine(models.AbstractModel):
                   JOIN onergy_vee_now r
                     ON r.code = 'late' AND j.moment::date >= r.date_from
                    AND j.moment::date <= COALESCE(r.date_to, 'infinity')
-                  JOIN onergy_touched st
-                    ON st.meter_id = j.meter_id AND st.register = j.register
-                 WHERE j.verdict IS NULL AND j.moment > st.known_until
+                  JOIN onergy_meter_register st ON st.id = j.state_id
+                 WHERE j.verdict IS NULL AND j.moment > st.last_moment
                    AND j.moment < (now() AT TIME ZONE 'UTC')
                        - r.threshold * interval '1 hour'
                    AND st.day_count >= %s

@@ -82,12 +82,13 @@ class MomentReader:
         if dst_rule not in DST_RULES:
             raise FileError("bad_profile", f"DST rule {dst_rule!r}")
         self.dst_rule = dst_rule
-        self._cache = {}
+        #: text -> result, of the texts that always mean the same
+        self.known = {}
         self._doubled = {}
 
     def convert(self, text, column="", key=""):
         """The UTC text of ``text``; :class:`RowError` when it is no moment."""
-        known = self._cache.get(text)
+        known = self.known.get(text)
         if known is not None:
             return known
         parsed = self._parse(text.strip())
@@ -102,9 +103,9 @@ class MomentReader:
             raise RowError("bad_date", column, text)
         result = utc.strftime("%Y-%m-%d %H:%M:%S")
         if cacheable:
-            if len(self._cache) >= self.CACHE_LIMIT:
-                self._cache.clear()
-            self._cache[text] = result
+            if len(self.known) >= self.CACHE_LIMIT:
+                self.known.clear()
+            self.known[text] = result
         return result
 
     def _parse(self, text):

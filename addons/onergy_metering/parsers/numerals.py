@@ -9,6 +9,12 @@ _PLAIN = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,12})?")
 SPACES = "\u0020\u00a0\u202f\u2009\u2007"
 
 
+def plain_number(decimal_mark="."):
+    """A test for a number without thousands marks or spaces around it."""
+    pattern = _PLAIN.pattern.replace(re.escape("."), re.escape(decimal_mark))
+    return re.compile(pattern).fullmatch
+
+
 def number_reader(decimal_mark=".", thousands_marks=""):
     """Return a function from text to a plain decimal literal.
 

@@ -10,7 +10,7 @@ from . import mbus
 from .containers import RECORDS, decompressed
 from .errors import FileError, RowError, SkipRow
 from .moments import MomentReader
-from .numerals import checked, number_reader
+from .numerals import checked, number_reader, plain_number
 from .references import fetch_json, fetch_xml, field_getter, path_getter
 from .units import normalise
 
@@ -59,9 +59,9 @@ class _Reader:
         received = received or datetime.now(UTC)
         self.received = received.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         self.telegram_key = telegram_key or (lambda maker, number: None)
-        self.read_moment = MomentReader(
-            profile.moment_formats, profile.zone, profile.dst_rule
-        ).convert
+        moments = MomentReader(profile.moment_formats, profile.zone, profile.dst_rule)
+        self.read_moment = moments.convert
+        self.known_moments = moments.known
         self.read_number = number_reader(profile.decimal_mark, profile.thousands_marks)
         self.missing = frozenset(token.strip() for token in profile.missing_tokens)
         self.status_map = {
@@ -83,8 +83,12 @@ class _Reader:
         interpret = (
             self._wide_rows if profile.orientation == "wide" else self._long_rows
         )
+        quick_row = self._get_quick_reader()
         for line, record in records:
-            if isinstance(record, Exception):
+            if quick_row is not None and (row := quick_row(line, record)) is not None:
+                self.count += 1
+                yield row
+            elif isinstance(record, Exception):
                 self.count += 1
                 yield _bad(line, RowError("bad_row", raw=str(record)))
             elif not (profile.trailer_marker and self._is_trailer(record)):
@@ -192,6 +196,60 @@ class _Reader:
         yield tuple(row)
         if self.extras and row[3] is not None:
             yield from self._extra_rows(row, record)
+
+    def _get_quick_reader(self):
+        """A function from a record to its row, or ``None`` where there is none.
+
+        Most rows of a file differ from the one before in meter and value only. What
+        their other texts mean is remembered; a record with anything new or wrong in
+        it gives ``None`` and goes the long way.
+        """
+        profile = self.profile
+        if (
+            profile.orientation != "long"
+            or profile.codec != "plain"
+            or profile.moment_source == "received"
+            or profile.container not in ("csv", "xlsx")
+            or profile.trailer_marker
+            or profile.multiplier
+            or self.filters
+            or self.extras
+        ):
+            return None
+        get_key, get_moment, get_value = self.get_key, self.get_moment, self.get_value
+        get_register, get_unit = self.get_register, self.get_unit
+        get_status, padding, missing = (
+            self.get_status,
+            profile.key_padding,
+            self.missing,
+        )
+        moments = self.known_moments
+        registers, statuses = Remembered(self._register), Remembered(self._status)
+        units = Remembered(self._unit)
+        is_plain, mark = plain_number(profile.decimal_mark), profile.decimal_mark
+
+        def quick_row(line, record):
+            if record.__class__ is not list:
+                return None
+            try:
+                key = get_key(record).strip()
+                moment = moments.get(get_moment(record))
+                register = registers[get_register(record)]
+                unit, factor = units[get_unit(record)]
+                status = statuses[get_status(record)]
+                value = get_value(record)
+            except (RowError, SkipRow):
+                return None
+            if not key or moment is None or factor:
+                return None
+            if value in missing or not is_plain(value):
+                return None
+            if mark != ".":
+                value = value.replace(mark, ".")
+            key = key.zfill(padding)
+            return line, key, register, moment, value, unit, status, "", "", ""
+
+        return quick_row
 
     def _extra_rows(self, main, record):
         for register, reference, get_value, get_unit in self.extras:
@@ -391,6 +449,22 @@ class _Reader:
         if left:
             found.append("warn")
         return max(found, key=_SEVERITY.index)
+
+
+class Remembered(dict):
+    """What a function made of the texts it was asked about; errors are not kept."""
+
+    LIMIT = 1000
+
+    def __init__(self, function):
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, text):
+        if len(self) >= self.LIMIT:
+            self.clear()
+        value = self[text] = self._function(text)
+        return value
 
 
 _SEVERITY = ("ok", "warn", "error", "invalid")
