@@ -1,3 +1,4 @@
 from . import export
 from . import portal
 from . import push
+from . import move

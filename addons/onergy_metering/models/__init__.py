@@ -22,3 +22,5 @@ from . import res_company
 from . import res_config_settings
 from . import res_partner
 from . import onergy_demo
+from . import onergy_move
+from . import onergy_move_reading

@@ -14,3 +14,4 @@ from . import test_parsers
 from . import test_portal
 from . import test_push
 from . import test_vee
+from . import test_move
