@@ -56,6 +56,7 @@
         "views/onergy_consent_views.xml",
         "views/onergy_notice_views.xml",
         "views/portal_accessibility.xml",
+        "views/portal_accessibility_statement.xml",
         "views/portal_layout.xml",
         "views/portal_account.xml",
         "views/portal_activate.xml",

@@ -1,5 +1,7 @@
 """WCAG 2.1 AA on every page a resident sees, by axe-core, on a phone and a desktop."""
 
+import re
+
 import pytest
 
 RESIDENT_PAGES = [
@@ -11,8 +13,15 @@ RESIDENT_PAGES = [
     "/my/heating",
     "/my/requests",
     "/my/requests/new",
+    "/my/notices",
+    "/my/fault",
 ]
-PUBLIC_PAGES = ["/web/login", "/onergy/activate", "/onergy/contact"]
+PUBLIC_PAGES = [
+    "/web/login",
+    "/onergy/activate",
+    "/onergy/contact",
+    "/onergy/accessibility",
+]
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 
@@ -62,3 +71,118 @@ def test_public_pages(visitor, axe, width):
         found[path] = violations(page, axe)
     found = {path: lines for path, lines in found.items() if lines}
     assert not found, found
+
+
+def test_four_times_as_large(site, visitor):
+    """A desktop of 1280 pixels at 400 % shows what a screen of 320 pixels shows."""
+    resident = visitor("390")
+    resident.page.set_viewport_size({"width": 320, "height": 256})
+    resident.login(*site.logins["resident"])
+    for path in RESIDENT_PAGES:
+        page = resident.go(path)
+        resident.assert_fits()
+        assert page.locator("h1").is_visible(), path
+    resident.picture("zoom-400")
+
+
+FOCUS_IS_VISIBLE = """() => {
+    const element = document.activeElement;
+    if (!element || element === document.body) return "nothing has the focus";
+    const box = element.getBoundingClientRect();
+    const style = getComputedStyle(element);
+    const shown = style.outlineStyle !== "none" || style.boxShadow !== "none"
+        || element.type === "radio" || element.type === "file";
+    if (!shown) return "no outline on " + element.outerHTML.slice(0, 120);
+    if (!box.width || !box.height) return "no size: " + element.outerHTML.slice(0, 120);
+    return "";
+}"""
+
+
+def tab_to(page, locator, most=80):
+    """Press Tab until an element has the focus; each stop on the way is visible."""
+    target = locator.first.element_handle()
+    for _press in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate("element => element === document.activeElement", target):
+            problem = page.evaluate(FOCUS_IS_VISIBLE)
+            assert not problem, problem
+            return
+    raise AssertionError(f"{locator} is not reached by {most} times Tab")
+
+
+def test_without_a_mouse(site, visitor):
+    """From the login to a question that is sent, with the keyboard alone."""
+    login, password = site.logins["resident"]
+    person = visitor("1280")
+    page = person.go("/web/login")
+    for field, text in (("login", login), ("password", password)):
+        tab_to(page, page.locator(f"input[name={field}]"))
+        page.keyboard.type(text)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/my*")
+    tab_to(page, page.locator("#onergy_tab_requests a"))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/my/requests*")
+    tab_to(page, page.locator("a[href^='/my/requests/new']"))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/my/requests/new*")
+    tab_to(page, page.locator("input[name=category]"))
+    page.keyboard.press("Space")
+    tab_to(page, page.locator("#onergy_subject"))
+    page.keyboard.type("Zonder muis")
+    tab_to(page, page.locator("#onergy_text"))
+    page.keyboard.type("Dit typ ik zonder muis.")
+    tab_to(page, page.locator("form.o_onergy_card button[type=submit]"))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**done=sent*")
+    assert page.locator("[role=status]").first.is_visible()
+    subject = site.value("env['onergy.request'].search([], order='id desc', limit=1).subject")
+    assert subject == "Zonder muis"
+
+
+def test_first_stop_skips_the_menu(site, visitor):
+    resident = visitor("1280")
+    resident.login(*site.logins["resident"])
+    page = resident.go("/my/finance")
+    page.keyboard.press("Tab")
+    first = page.evaluate("document.activeElement.getAttribute('href')")
+    assert first and first.startswith("#"), first
+    assert page.locator(first).count() == 1, "it leads nowhere"
+
+
+def test_nothing_moves_for_who_does_not_want_it(site, visitor):
+    resident = visitor("1280")
+    resident.page.emulate_media(reduced_motion="reduce")
+    resident.login(*site.logins["resident"])
+    for path in ("/my", "/my/heating", "/my/requests/new"):
+        page = resident.go(path)
+        moving = page.evaluate(
+            """() => [...document.querySelectorAll(".o_onergy, .o_onergy *")]
+            .filter(element => {
+                const style = getComputedStyle(element);
+                const seconds = [style.transitionDuration, style.animationDuration]
+                    .flatMap(value => value.split(",").map(parseFloat));
+                return Math.max(...seconds) > 0.01;
+            }).map(element => element.outerHTML.slice(0, 80))"""
+        )
+        assert not moving, (path, moving[:5])
+
+
+def luminance(color):
+    """Relative luminance of a colour as WCAG 2.1 defines it."""
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [
+        c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_lines_of_the_charts_stand_out(dev):
+    """WCAG 1.4.11: what one must see to read a chart has 3:1 against the page."""
+    source = (
+        dev.ADDONS / "onergy_metering/static/src/interactions/heating_charts.js"
+    ).read_text()
+    colors = re.findall(r'^const COLOR\w* = "(#[0-9a-f]{6})"', source, re.MULTILINE)
+    assert len(colors) >= 2, "where are the colours of the chart?"
+    for color in colors:
+        assert 1.05 / (luminance(color) + 0.05) >= 3, color

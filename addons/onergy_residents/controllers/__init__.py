@@ -5,3 +5,4 @@ from . import activate
 from . import request
 from . import notice
 from . import move
+from . import accessibility
