@@ -26,7 +26,7 @@ TRANSLATE = {"_", "_lt", "LazyTranslate"}
 # Keys of dicts that Odoo or our templates show, and arguments that end on a screen.
 SHOWN_KEYS = {"title", "message", "label", "help", "hint", "text"}
 SHOWN_ARGUMENTS = {"body", "subject", "summary", "note"}
-# Words: two letters in a row, and a capital or a space. Codes and names of icons are not.
+# A capitalised word, or two words in a row; codes and names of icons are neither.
 WORDS = re.compile(r"[A-Z][a-z]+|[a-z]{2,} [a-z]{2,}")
 
 
@@ -56,8 +56,10 @@ def is_bare_text(node):
 
 def called(node):
     function = node.func
-    return function.attr if isinstance(function, ast.Attribute) else getattr(
-        function, "id", ""
+    return (
+        function.attr
+        if isinstance(function, ast.Attribute)
+        else getattr(function, "id", "")
     )
 
 

@@ -42,6 +42,7 @@
         "views/portal_move.xml",
         "views/menus.xml",
         "data/onergy_work_queue_data.xml",
+        "views/portal_help.xml",
     ],
     "oca_data_manual": ["demo/climate_de_bilt.csv"],
     "assets": {

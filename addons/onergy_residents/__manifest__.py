@@ -18,6 +18,7 @@
         "phone_validation",
         "portal",
         "resource",
+        "web_tour",
     ],
     "data": [
         "security/onergy_residents_security.xml",
@@ -68,12 +69,19 @@
         "data/onergy_work_queue_data.xml",
         "views/portal_move.xml",
         "views/portal_move_steps.xml",
+        "data/web_tour_data.xml",
+        "views/portal_help.xml",
     ],
     "assets": {
         "web.assets_frontend": [
             "onergy_residents/static/src/scss/portal.scss",
             "onergy_residents/static/src/scss/portal_request.scss",
             "onergy_residents/static/src/scss/portal_move.scss",
+            "onergy_residents/static/src/interactions/**/*",
+            "onergy_residents/static/src/js/tours/onergy_resident.js",
+        ],
+        "web.assets_backend": [
+            "onergy_residents/static/src/js/tours/onergy_clerk.js",
         ],
         "web.assets_tests": [
             "onergy_residents/static/tests/tours/**/*",

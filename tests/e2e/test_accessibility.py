@@ -15,6 +15,7 @@ RESIDENT_PAGES = [
     "/my/requests/new",
     "/my/notices",
     "/my/fault",
+    "/my/help",
 ]
 PUBLIC_PAGES = [
     "/web/login",
@@ -136,7 +137,9 @@ def test_without_a_mouse(site, visitor):
     page.keyboard.press("Enter")
     page.wait_for_url("**done=sent*")
     assert page.locator("[role=status]").first.is_visible()
-    subject = site.value("env['onergy.request'].search([], order='id desc', limit=1).subject")
+    subject = site.value(
+        "env['onergy.request'].search([], order='id desc', limit=1).subject"
+    )
     assert subject == "Zonder muis"
 
 

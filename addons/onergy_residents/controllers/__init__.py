@@ -6,3 +6,4 @@ from . import request
 from . import notice
 from . import move
 from . import accessibility
+from . import help

@@ -21,6 +21,14 @@ class ResUsers(models.Model):
                 )
         return super().write(vals)
 
+    @api.model
+    def switch_tour_enabled(self, val):
+        """Who stops our tour is not shown round again at the next page."""
+        tour = self.env.ref("onergy_residents.tour_clerk", raise_if_not_found=False)
+        if tour and not val:
+            tour._set_consumed()
+        return super().switch_tour_enabled(val)
+
     def _onergy_open_portal(self):
         """Make these users active members of the portal."""
         portal = self.env.ref("base.group_portal")

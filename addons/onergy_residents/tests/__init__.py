@@ -19,3 +19,4 @@ from . import test_work_queue
 from . import test_move
 from . import test_move_concurrency
 from . import test_move_portal
+from . import test_help
