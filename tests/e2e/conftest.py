@@ -129,7 +129,7 @@ class Visitor:
         self.context = chromium.new_context(
             viewport=viewport, locale="nl-NL", timezone_id="Europe/Amsterdam"
         )
-        self.context.set_default_timeout(15000)
+        self.context.set_default_timeout(30000)
         self.page = self.context.new_page()
         self.errors = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))

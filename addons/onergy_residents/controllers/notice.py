@@ -22,7 +22,10 @@ class OnergyPortalNotice(OnergyPortalRequest):
     def _get_home_steps(self, contract, values):
         notices = request.env["onergy.notice"]._get_current(contract)
         return [
-            *map(self._get_notice_step, notices),
+            *map(
+                self._get_notice_step,
+                notices.sorted(lambda notice: notice.kind != "outage"),
+            ),
             *super()._get_home_steps(contract, values),
         ]
 

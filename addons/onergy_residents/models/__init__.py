@@ -24,3 +24,4 @@ from . import res_config_settings
 from . import onergy_consent_purpose
 from . import onergy_consent
 from . import web_tour_tour
+from . import ir_http
