@@ -7,6 +7,7 @@ from . import onergy_tariff_line
 from . import onergy_connection
 from . import onergy_complex
 from . import onergy_contract
+from . import onergy_contract_cost
 from . import account_move
 from . import onergy_outage
 from . import onergy_notice

@@ -1,14 +1,16 @@
 import csv
 import io
 import json
+from datetime import date
+from functools import partial
 
 import xlsxwriter
+from werkzeug.urls import url_encode
 
 from odoo.http import content_disposition, request, route
 
 from odoo.addons.onergy_residents.controllers.portal import OnergyPortal
 
-UNITS = ("GJ", "kWh")
 MAX_PHOTO = 10 * 1024 * 1024
 #: JPEG, PNG, WebP and HEIC begin like this.
 PHOTO_MARKS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"\0\0\0")
@@ -21,39 +23,59 @@ DOWNLOADS = {
 
 class HeatingPortal(OnergyPortal):
     @route("/my/heating", type="http", auth="user", website=True, readonly=True)
-    def portal_my_heating(self, unit=None, **kw):
+    def portal_my_heating(self, **kw):
         return request.render(
-            "onergy_metering.portal_my_heating",
-            self._prepare_heating_values(unit, **kw),
+            "onergy_metering.portal_my_heating", self._prepare_heating_values(**kw)
         )
 
-    def _prepare_heating_values(self, unit=None, **kw):
+    def _prepare_heating_values(self, view="season", unit="GJ", period="", **kw):
+        """What the page shows.
+
+        :param view: as it came in the address, like the others; see
+            ``onergy.contract._get_heating_values``
+        :param period: a day, for example 2026-01-31
+        """
         values = self._prepare_onergy_values("heating", **kw)
         contract = values["contract"]
         if not contract:
             return values
-        unit = unit if unit in UNITS else UNITS[0]
-        heating = contract._get_heating_values(unit)
+        day = self._read_day(period)
+        heating = contract._get_heating_values(view, unit, day)
+        unit = heating["unit"]
         return {
             **values,
             **heating,
-            "units": UNITS,
+            "heating_url": partial(
+                self._get_heating_url,
+                view=heating["view"],
+                unit=unit,
+                period=day and str(day),
+                contract_id=contract.id if values["contract_query"] else None,
+            ),
+            "view_labels": self._get_view_labels(),
+            "unit_labels": {"GJ": "GJ", "kWh": "kWh", "EUR": request.env._("euro")},
+            "chart_json": partial(self._get_chart_json, unit=unit),
             "entered": kw.get("entered"),
-            "season_chart": self._get_chart(
-                "line",
-                heating["season"]["days"],
-                request.env._("This season"),
-                request.env._("A year ago"),
-                unit,
-            ),
-            "month_chart": self._get_chart(
-                "bar",
-                heating["months"]["rows"],
-                str(heating["months"]["year"]),
-                str(heating["months"]["year"] - 1),
-                unit,
-            ),
         }
+
+    def _read_day(self, text):
+        """A day as it stands in an address, ``None`` when it is not one."""
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            return None
+
+    def _get_view_labels(self):
+        return {
+            "day": request.env._("Day"),
+            "month": request.env._("Month"),
+            "season": request.env._("Season"),
+            "year": request.env._("Year"),
+        }
+
+    def _get_heating_url(self, **query):
+        """The page in another state; what is not given stays out of the address."""
+        return f"?{url_encode({name: value for name, value in query.items() if value})}"
 
     @route(
         "/my/heating/reading", type="http", auth="user", website=True, methods=["POST"]
@@ -157,16 +179,18 @@ class HeatingPortal(OnergyPortal):
             indent=1,
         )
 
-    def _get_chart(self, kind, rows, label, label_before, unit):
-        """What the chart in the browser needs, as JSON."""
+    def _get_chart_json(self, chart, unit):
+        """What the chart in the browser needs."""
+        rows = chart["rows"]
         return json.dumps(
             {
-                "type": kind,
-                "unit": unit,
+                "type": chart["kind"],
+                "unit": {"EUR": "€"}.get(unit, unit),
+                "digits": {"GJ": 3, "kWh": 0, "EUR": 2}[unit],
                 "labels": [row["short"] for row in rows],
-                "label": label,
+                "label": chart["label"],
                 "values": [row["value"] for row in rows],
-                "labelBefore": label_before,
+                "labelBefore": chart["label_before"],
                 "before": [row["before"] for row in rows],
                 "estimated": [row["estimated"] for row in rows],
                 "estimatedText": request.env._("estimated"),

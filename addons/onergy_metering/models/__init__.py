@@ -18,6 +18,9 @@ from . import onergy_vee_mute
 from . import onergy_vee_engine
 from . import onergy_connection
 from . import onergy_contract
+from . import onergy_contract_cost
+from . import onergy_contract_use
+from . import onergy_contract_weather
 from . import res_company
 from . import res_config_settings
 from . import res_partner

@@ -12,6 +12,7 @@ from . import test_mbus
 from . import test_operations
 from . import test_parsers
 from . import test_portal
+from . import test_portal_views
 from . import test_push
 from . import test_vee
 from . import test_move

@@ -89,4 +89,4 @@ class TestDemo(TransactionCase):
         yesterday = fields.Date.subtract(fields.Date.context_today(contract), days=1)
         self.assertFalse(meter["is_old"])
         self.assertIn(str(yesterday.day), meter["date"])
-        self.assertTrue(values["season"]["has_before"])
+        self.assertTrue(values["charts"][0]["has_before"])

@@ -92,21 +92,26 @@ class TestHeatingPage(MeteringCase, HttpCase):
 
     def test_only_the_days_of_the_own_contract(self):
         self._fill()
-        values = self.contract.with_user(self.resident)._get_heating_values()
-        used = [day["value"] for day in values["season"]["days"] if day["value"]]
-        used += [row["value"] for row in values["months"]["rows"] if row["value"]]
-        self.assertEqual(
-            sum(row["value"] or 0 for row in values["months"]["rows"])
-            + sum(row["before"] or 0 for row in values["months"]["rows"]),
-            80,
-        )
-        past = self.past_contract.with_user(self.past)._get_heating_values()
-        self.assertEqual(
-            sum(row["value"] or 0 for row in past["months"]["rows"])
-            + sum(row["before"] or 0 for row in past["months"]["rows"]),
-            60,
-        )
+        values = self.contract.with_user(self.resident)._get_heating_values("year")
+        self.assertEqual(self._sum_chart(values), 80)
+        past = self.past_contract.with_user(self.past)._get_heating_values("year")
+        self.assertEqual(self._sum_chart(past), 60)
         self.assertEqual(past["meters"][0]["value"], "60,000")
+        for view in ("day", "month", "season"):
+            for period in (self.moved - timedelta(days=1), self.moved, self.today):
+                values = self.contract.with_user(self.resident)._get_heating_values(
+                    view, period=period
+                )
+                rows = [row for chart in values["charts"] for row in chart["rows"]]
+                used = [row["value"] for row in rows if row["value"]]
+                self.assertTrue(used)
+                self.assertFalse([row for row in rows if row["before"]])
+                if view == "day":
+                    self.assertEqual(set(used), {2})
+
+    def _sum_chart(self, values):
+        (chart,) = values["charts"]
+        return sum(row["value"] or 0 for row in chart["rows"])
 
     def test_past_resident_sees_nothing_of_the_next(self):
         self._fill()
@@ -126,11 +131,12 @@ class TestHeatingPage(MeteringCase, HttpCase):
         # The season per day is not in the page, not even in the data of a chart.
         self.assertEqual(len(self._get_charts(page)), 1)
         self.assertNotIn("140,000", page)
-        values = self.contract.with_user(self.resident)._get_heating_values()
-        self.assertFalse(values["season"]["days"])
+        contract = self.contract.with_user(self.resident)
+        values = contract._get_heating_values("day")
+        self.assertEqual(values["view"], "season")
+        self.assertEqual(len(values["charts"][0]["rows"]), 7)
         first = self.today.replace(day=1)
-        rows = values["months"]["rows"]
-        used = sum((row["value"] or 0) + (row["before"] or 0) for row in rows)
+        used = self._sum_chart(contract._get_heating_values("year"))
         self.assertEqual(used, 2 * max((first - self.moved).days, 0))
         days = self.contract.with_user(self.resident)._get_heating_days()
         self.assertTrue(all(day["day"].day == 1 for day in days))
@@ -296,16 +302,20 @@ class TestHeatingPage(MeteringCase, HttpCase):
             for first, quantity in (("2024-10-01", 0.2), ("2025-10-01", 0.1))
             for number in range(122)
         }
-        self.assertIn("even", contract._describe_corrected(use, last_day))
+        season = contract._get_season(last_day)[0]
+        self.assertIn("even", contract._describe_corrected(use, season, last_day))
         use[last_day] = (10, False)
-        self.assertIn("meer", contract._describe_corrected(use, last_day))
-        self.assertFalse(contract._get_forecast(use, last_day, "GJ"))
+        self.assertIn("meer", contract._describe_corrected(use, season, last_day))
+        self.assertFalse(contract._describe_forecast(use, last_day, "GJ"))
         year = {
             fields.Date.to_date("2026-01-01") + timedelta(days=n): (0.1, False)
             for n in range(181)
         }
-        forecast = contract._get_forecast(year, fields.Date.to_date("2026-06-30"), "GJ")
-        self.assertEqual(forecast, "31,18 GJ")
+        last_day = fields.Date.to_date("2026-06-30")
+        self.assertEqual(contract._describe_forecast(year, last_day, "GJ"), "31,18 GJ")
+        self.assertEqual(
+            contract._describe_forecast(year, last_day, "kWh"), "8.660 kWh"
+        )
 
     def test_charts_are_drawn(self):
         self._fill()

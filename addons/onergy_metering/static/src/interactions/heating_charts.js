@@ -25,7 +25,7 @@ export class HeatingChart extends Interaction {
 
     getConfig() {
         const {type, labels, before} = this.data;
-        const datasets = [this.getDataset(type)];
+        const datasets = [this.getDataset()];
         if (before.some((value) => value !== null)) {
             datasets.push(this.getDatasetBefore(type));
         }
@@ -36,15 +36,15 @@ export class HeatingChart extends Interaction {
         };
     }
 
-    getDataset(type) {
+    getDataset() {
         const {label, values, estimated} = this.data;
         return {
             label,
             data: values,
             borderColor: COLOR,
-            backgroundColor: COLOR,
-            borderWidth: type === "line" ? 2 : 0,
-            // Estimated points are open circles; measured ones need no mark.
+            // Estimated bars are white inside, estimated points open circles.
+            backgroundColor: estimated.map((is) => (is ? "#fff" : COLOR)),
+            borderWidth: 2,
             pointRadius: estimated.map((is) => (is ? 4 : 0)),
             pointHitRadius: 12,
             pointBackgroundColor: "#fff",
@@ -69,9 +69,9 @@ export class HeatingChart extends Interaction {
     }
 
     getOptions() {
-        const {unit, estimated, estimatedText} = this.data;
+        const {unit, digits, estimated, estimatedText} = this.data;
         const format = new Intl.NumberFormat(document.documentElement.lang || "nl", {
-            maximumFractionDigits: unit === "GJ" ? 3 : 0,
+            maximumFractionDigits: digits,
         });
         const reduced = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
         return {
