@@ -270,7 +270,9 @@ class OnergyContract(models.Model):
         label, label_before = self._get_chart_labels(view, start)
         return {
             "view": view,
-            "kind": "line" if view == "season" and self.daily_readings_allowed else "bar",
+            "kind": "line"
+            if view == "season" and self.daily_readings_allowed
+            else "bar",
             "title": self._get_period_title(view, start, end),
             "label": label,
             "label_before": label_before,
