@@ -9,7 +9,7 @@ from werkzeug.urls import url_encode
 
 from odoo.http import content_disposition, request, route
 
-from odoo.addons.onergy_residents.controllers.portal import OnergyPortal
+from .overview import OverviewPortal
 
 MAX_PHOTO = 10 * 1024 * 1024
 #: JPEG, PNG, WebP and HEIC begin like this.
@@ -21,7 +21,7 @@ DOWNLOADS = {
 }
 
 
-class HeatingPortal(OnergyPortal):
+class HeatingPortal(OverviewPortal):
     @route("/my/heating", type="http", auth="user", website=True, readonly=True)
     def portal_my_heating(self, **kw):
         return request.render(
@@ -55,6 +55,7 @@ class HeatingPortal(OnergyPortal):
             "view_labels": self._get_view_labels(),
             "unit_labels": {"GJ": "GJ", "kWh": "kWh", "EUR": request.env._("euro")},
             "chart_json": partial(self._get_chart_json, unit=unit),
+            "open_alerts": self._get_open_alerts(contract),
             "entered": kw.get("entered"),
         }
 
@@ -192,6 +193,8 @@ class HeatingPortal(OnergyPortal):
                 "values": [row["value"] for row in rows],
                 "labelBefore": chart["label_before"],
                 "before": [row["before"] for row in rows],
+                "labelPeers": request.env._("Homes like yours"),
+                "peers": [row.get("peers") for row in rows],
                 "estimated": [row["estimated"] for row in rows],
                 "estimatedText": request.env._("estimated"),
             }

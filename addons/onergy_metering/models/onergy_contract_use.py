@@ -63,6 +63,7 @@ class OnergyContract(models.Model):
             "meters": contract._get_heating_meters(placements, today),
             "charts": charts,
             "has_use": bool(use),
+            "peers": contract._get_peers(charts, use, last_day, unit),
             "navigation": navigation,
             "summary": contract._get_summary(
                 view, start, min(end, last_day), use, amounts, unit
@@ -260,7 +261,7 @@ class OnergyContract(models.Model):
 
         :return: dict with ``view``, ``kind`` (``line`` or ``bar``), ``label``,
             ``label_before``, ``rows`` (see :meth:`_describe_use`), ``has_before``,
-            ``has_estimated``
+            ``has_peers``, ``has_estimated``
         """
         steps, date_format = self._get_steps(view, start, end)
         rows = [
@@ -278,6 +279,7 @@ class OnergyContract(models.Model):
             "label_before": label_before,
             "rows": rows,
             "has_before": any(row["before"] is not None for row in rows),
+            "has_peers": False,
             "has_estimated": any(row["estimated"] for row in rows),
         }
 
@@ -322,6 +324,7 @@ class OnergyContract(models.Model):
             "before": None if before is None else round(float(before), 4),
             "text": self._format_use(amount, unit),
             "text_before": self._format_use(before, unit),
+            "day": days[0],
             "estimated": any(day in use and use[day][1] for day in days),
         }
 

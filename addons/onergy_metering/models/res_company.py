@@ -9,3 +9,23 @@ class ResCompany(models.Model):
     onergy_reading_settle = fields.Integer(
         "Seconds a file must be unchanged", default=30, groups="base.group_system"
     )
+    onergy_overview_from = fields.Date(
+        "Monthly overview from",
+        default=lambda self: fields.Date.context_today(self).replace(day=1),
+        help="First month of which residents get an overview; empty: none is made.",
+    )
+    onergy_advice_body = fields.Text(
+        "Advice on saving energy",
+        default="Milieu Centraal, www.milieucentraal.nl",
+        translate=True,
+    )
+    onergy_consumer_body = fields.Text(
+        "Consumer information",
+        default="ACM ConsuWijzer, www.consuwijzer.nl, 088 070 70 70",
+        translate=True,
+    )
+    onergy_dispute_body = fields.Text(
+        "Disputes",
+        default="Geschillencommissie Energie, www.degeschillencommissie.nl",
+        translate=True,
+    )

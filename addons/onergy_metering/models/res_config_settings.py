@@ -14,6 +14,19 @@ class ResConfigSettings(models.TransientModel):
         related="company_id.onergy_reading_settle", readonly=False
     )
 
+    onergy_overview_from = fields.Date(
+        related="company_id.onergy_overview_from", readonly=False
+    )
+    onergy_advice_body = fields.Text(
+        related="company_id.onergy_advice_body", readonly=False
+    )
+    onergy_consumer_body = fields.Text(
+        related="company_id.onergy_consumer_body", readonly=False
+    )
+    onergy_dispute_body = fields.Text(
+        related="company_id.onergy_dispute_body", readonly=False
+    )
+
     @api.constrains("onergy_reading_folder")
     def _check_reading_folder(self):
         for settings in self:

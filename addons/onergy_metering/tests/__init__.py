@@ -1,4 +1,5 @@
 from . import test_access
+from . import test_alert
 from . import test_command
 from . import test_concurrency
 from . import test_consumption
@@ -11,6 +12,7 @@ from . import test_loader
 from . import test_mbus
 from . import test_operations
 from . import test_parsers
+from . import test_peer_use
 from . import test_portal
 from . import test_portal_views
 from . import test_push

@@ -4,6 +4,7 @@ import {Interaction} from "@web/public/interaction";
 
 const COLOR = "#0b5c8a";
 const COLOR_BEFORE = "#c46210";
+const COLOR_PEERS = "#1f2933";
 
 /**
  * Draws the use of heat. The figures come with the page, and stand in the table
@@ -24,10 +25,13 @@ export class HeatingChart extends Interaction {
     }
 
     getConfig() {
-        const {type, labels, before} = this.data;
+        const {type, labels, before, peers} = this.data;
         const datasets = [this.getDataset()];
         if (before.some((value) => value !== null)) {
             datasets.push(this.getDatasetBefore(type));
+        }
+        if (peers.some((value) => value !== null)) {
+            datasets.push(this.getDatasetPeers());
         }
         return {
             type,
@@ -65,6 +69,23 @@ export class HeatingChart extends Interaction {
             pointRadius: 0,
             pointHitRadius: 12,
             tension: 0.2,
+        };
+    }
+
+    /** Marks across the bars: an average of many homes, no course of one. */
+    getDatasetPeers() {
+        const {labelPeers, peers} = this.data;
+        return {
+            type: "line",
+            label: labelPeers,
+            data: peers,
+            showLine: false,
+            borderColor: COLOR_PEERS,
+            backgroundColor: COLOR_PEERS,
+            pointStyle: "rectRot",
+            pointRadius: 6,
+            pointHitRadius: 12,
+            order: -1,
         };
     }
 
