@@ -45,7 +45,9 @@ class OnergyContract(models.Model):
         chart["has_peers"] = any(row["peers"] is not None for row in chart["rows"])
 
     def _describe_peers(self, month, average, use, unit):
-        days = [day for day in use if (day.year, day.month) == (month.year, month.month)]
+        days = [
+            day for day in use if (day.year, day.month) == (month.year, month.month)
+        ]
         own = sum(use[day][0] for day in days)
         shown = "kWh" if unit == "kWh" else "GJ"
         convert = gj_to_kwh if shown == "kWh" else Decimal
@@ -75,7 +77,8 @@ class OnergyContract(models.Model):
                 **words,
             )
         return self.env._(
-            "In %(month)s homes like yours used %(average)s on average, as much as you.",
+            "In %(month)s homes like yours used %(average)s on average, as much as "
+            "you.",
             **words,
         )
 

@@ -27,7 +27,9 @@ class OnergyEnergyMix(models.Model):
         "included.",
     )
     line_ids = fields.One2many("onergy.energy.mix.line", "mix_id", "Sources", copy=True)
-    note = fields.Char("Origin", help="For example the yearly report it was taken from.")
+    note = fields.Char(
+        "Origin", help="For example the yearly report it was taken from."
+    )
 
     _from_uniq = models.UniqueIndex(
         "(complex_id, date_from)", "This complex has another mix from that day on."

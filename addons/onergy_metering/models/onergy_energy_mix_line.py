@@ -42,8 +42,8 @@ class OnergyEnergyMixLine(models.Model):
             if float_compare(total, 100.0, precision_digits=1):
                 raise ValidationError(
                     self.env._(
-                        "The shares of the sources are %(total)s %% together. They have "
-                        "to be 100 %%.",
+                        "The shares of the sources are %(total)s %% together. They "
+                        "have to be 100 %%.",
                         total=round(total, 1),
                     )
                 )

@@ -53,7 +53,9 @@ class OnergyMonthOverview(models.Model):
     )
     partner_id = fields.Many2one(related="contract_id.partner_id", store=True)
     complex_id = fields.Many2one(related="contract_id.complex_id", store=True)
-    company_id = fields.Many2one("res.company", required=True, readonly=True, index=True)
+    company_id = fields.Many2one(
+        "res.company", required=True, readonly=True, index=True
+    )
     currency_id = fields.Many2one(related="company_id.currency_id")
     month = fields.Date(required=True, readonly=True, help="First day of the month.")
     state = fields.Selection(
@@ -318,9 +320,7 @@ class OnergyMonthOverview(models.Model):
         before = self._get_month_name(years_ago=1)
         labels = {
             "use": self._get_month_name(),
-            "corrected": self.env._(
-                "%(month)s, if it had been as cold", month=before
-            ),
+            "corrected": self.env._("%(month)s, if it had been as cold", month=before),
             "before": before,
             "peers": self.env._("Homes like yours, on average"),
         }
@@ -348,12 +348,13 @@ class OnergyMonthOverview(models.Model):
         figures = self.figures
         if figures["before"] is None:
             return self.env._(
-                "We cannot compare with a year ago, because we do not know your use then."
+                "We cannot compare with a year ago, because we do not know your use "
+                "then."
             )
         if figures["corrected"] is None:
             return self.env._(
-                "We do not know yet how cold this month was. That is why the comparison "
-                "is not corrected for the weather."
+                "We do not know yet how cold this month was. That is why the "
+                "comparison is not corrected for the weather."
             )
         corrected = Decimal(figures["corrected"])
         if not corrected:

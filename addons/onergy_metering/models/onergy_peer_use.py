@@ -55,9 +55,11 @@ class OnergyPeerUse(models.Model):
         help="Empty: the homes of all complexes that have too few of this kind.",
     )
     regime = fields.Selection(
-        selection=lambda self: self.env["onergy.complex"]
-        ._fields["regime"]
-        ._description_selection(self.env),
+        selection=lambda self: (
+            self.env["onergy.complex"]
+            ._fields["regime"]
+            ._description_selection(self.env)
+        ),
         required=True,
         readonly=True,
     )
@@ -176,7 +178,9 @@ class OnergyPeerUse(models.Model):
 
     @api.model
     def _get_area_class_sql(self, area):
-        cases = [SQL("WHEN %s >= %s THEN %s", area, b, str(b)) for b in AREA_BOUNDS[::-1]]
+        cases = [
+            SQL("WHEN %s >= %s THEN %s", area, b, str(b)) for b in AREA_BOUNDS[::-1]
+        ]
         return SQL("CASE %s ELSE '0' END", SQL(" ").join(cases))
 
     @api.model

@@ -10,6 +10,7 @@ from . import test_fuzz
 from . import test_import
 from . import test_loader
 from . import test_mbus
+from . import test_month_overview
 from . import test_operations
 from . import test_parsers
 from . import test_peer_use

@@ -27,7 +27,9 @@ class TestAlert(MeteringCase, MailCase, HttpCase):
         cls.other = cls._create_user("alert_other", "base.group_portal")
         cls.past = cls._create_user("alert_past", "base.group_portal")
         for user in (cls.resident, cls.other, cls.past):
-            user.partner_id.write({"email": f"{user.login}@example.com", "lang": "nl_NL"})
+            user.partner_id.write(
+                {"email": f"{user.login}@example.com", "lang": "nl_NL"}
+            )
         cls.past_contract, cls.contract, cls.other_contract = cls.env[
             "onergy.contract"
         ].create(
@@ -137,11 +139,16 @@ class TestAlert(MeteringCase, MailCase, HttpCase):
 
     def test_constant_use(self):
         self._want("constant")
-        self._use("2026-02-25", [0.1, 0.3, 0.2] * 4)
+        uses = [0.1, 0.3, 0.2, 0.2, 0.201, 0.2, 0.202, 0.2, 0.2]
+        self._use("2026-03-01", uses[:-1])
         self.assertFalse(self._check())
-        self._use("2026-03-03", [0.2, 0.2, 0.201, 0.2, 0.202, 0.2, 0.2], start=2.4)
-        self.env["onergy.consumption.builder"]._rebuild_meters(self.meter)
+        self._load(("71000001", "2026-03-10", round(sum(uses), 3)))
         self.assertEqual(self._check().kind, "constant")
+
+    def test_use_that_goes_up_and_down_is_not_constant(self):
+        self._want("constant")
+        self._use("2026-02-25", [0.15, 0.25, 0.2] * 4 + [0.2])
+        self.assertFalse(self._check())
 
     def test_estimated_days_are_not_constant(self):
         self._want("constant")
@@ -302,7 +309,7 @@ class TestAlert(MeteringCase, MailCase, HttpCase):
     def test_shown_while_it_goes_on(self):
         self._want("silent", 3)
         alert = self._check()
-        self.assertIn("Wij krijgen geen meterstand", self._open(self.resident, "/my"))
+        self.assertIn("dagen geen stand van uw meter", self._open(self.resident, "/my"))
         self.assertIn(
             "Wij krijgen geen meterstand", self._open(self.resident, "/my/heating")
         )
@@ -338,7 +345,9 @@ class TestAlert(MeteringCase, MailCase, HttpCase):
             "accountant": (True, False),
         }
         for group, (alert_read, setting_write) in expected.items():
-            user = self._create_user(f"alert_{group}", f"onergy_residents.group_{group}")
+            user = self._create_user(
+                f"alert_{group}", f"onergy_residents.group_{group}"
+            )
             self.assertEqual(self.Alert.with_user(user).has_access("read"), alert_read)
             self.assertFalse(self.Alert.with_user(user).has_access("write"))
             self.assertEqual(
