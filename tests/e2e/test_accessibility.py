@@ -11,6 +11,11 @@ RESIDENT_PAGES = [
     "/my/finance",
     "/my/invoices",
     "/my/heating",
+    "/my/heating?view=day",
+    "/my/heating?view=month&unit=kWh",
+    "/my/heating?view=year",
+    "/my/heating/alerts",
+    "/my/heating/overviews",
     "/my/requests",
     "/my/requests/new",
     "/my/notices",
@@ -60,6 +65,17 @@ def test_resident_pages(site, visitor, axe, width):
         found[path] = violations(page, axe)
     found = {path: lines for path, lines in found.items() if lines}
     assert not found, found
+
+
+@pytest.mark.parametrize("width", ["1280", "390"])
+def test_monthly_overview(site, visitor, axe, width):
+    resident = visitor(width)
+    resident.login(*site.logins["resident"])
+    page = resident.go("/my/heating/overviews")
+    page.locator(".o_onergy_overviews a").first.click()
+    page.locator("svg.o_onergy_overview_graph").wait_for()
+    resident.assert_fits()
+    assert not violations(page, axe)
 
 
 @pytest.mark.parametrize("width", ["1280", "390"])

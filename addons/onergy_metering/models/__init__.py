@@ -37,3 +37,4 @@ from . import res_partner
 from . import onergy_demo
 from . import onergy_move
 from . import onergy_move_reading
+from . import onergy_demo_overview

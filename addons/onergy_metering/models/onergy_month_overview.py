@@ -170,6 +170,7 @@ class OnergyMonthOverview(models.Model):
         """Mail some overviews that wait; return how many were dealt with."""
         waiting = self.search([("state", "=", "ready")], order="id", limit=BATCH)
         overviews = waiting.try_lock_for_update(allow_referencing=True)
+        count = len(overviews)
         for state in ("opted_out", "no_email"):
             # Chosen, or lost his address, after the overview was made.
             gone = overviews.filtered(
@@ -179,7 +180,7 @@ class OnergyMonthOverview(models.Model):
             overviews -= gone
         if overviews:
             overviews._send()
-        return len(waiting)
+        return count
 
     def _send(self):
         try:
