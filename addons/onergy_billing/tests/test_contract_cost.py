@@ -45,13 +45,25 @@ class TestContractCost(BillingCommon):
         )
 
     def test_tiers_count_the_use_of_the_year(self):
-        heat = self.tariff_2025.line_ids.filtered(lambda ln: ln.component == "heat")
-        self.tariff_2025.line_ids = [
-            Command.update(heat.id, {"tier_to": 2}),
-            Command.create(
-                {"component": "heat", "unit": "gj", "price": 30, "tier_from": 2}
-            ),
-        ]
+        self.env["onergy.tariff"].create(
+            {
+                "name": "Tiers",
+                "valid_from": "2025-01-01",
+                "decided_on": "2024-12-20",
+                "line_ids": [
+                    Command.create(
+                        {
+                            "component": "heat",
+                            "unit": "gj",
+                            "price": price,
+                            "tier_from": tier_from,
+                            "tier_to": tier_to,
+                        }
+                    )
+                    for price, tier_from, tier_to in ((43.79, 0, 2), (30, 2, 0))
+                ],
+            }
+        )
         prices = self.contract._get_heat_prices(date(2025, 1, 1), date(2025, 2, 1))
         costs = self.contract._price_days(
             {date(2025, 1, 1): Decimal("1.5"), date(2025, 1, 2): Decimal("1.5")},

@@ -49,17 +49,14 @@ class OnergyDemo(models.AbstractModel):
             [
                 {
                     "complex_id": complex_.id,
-                    "date_from": today.replace(month=1, day=1)
-                    - relativedelta(years=1),
+                    "date_from": today.replace(month=1, day=1) - relativedelta(years=1),
                     "emission": emission,
                     "line_ids": [
                         Command.create({"source": source, "share": share})
                         for source, share in sources
                     ],
                 }
-                for complex_, (emission, sources) in zip(
-                    complexes, MIXES, strict=False
-                )
+                for complex_, (emission, sources) in zip(complexes, MIXES, strict=False)
             ]
         )
 
