@@ -1,4 +1,6 @@
-from odoo import api, models
+from datetime import timedelta
+
+from odoo import api, fields, models
 from odoo.tools import SQL
 
 from .midnights import boundary_of_local, local, unit_values
@@ -32,12 +34,14 @@ class OnergyReadingJudge(models.AbstractModel):
         # Pending ORM writes (a new meter, a placement) must be seen by the SQL below.
         self.env.flush_all()
         cr = self.env.cr
-        large = self._prepare_planner(total)
+        large = self._is_large(total)
+        self._prepare_planner(large)
         self.env["onergy.vee.engine"]._prepare_rules(company)
         aliased = self._find_aliases(company)
         matched = self._get_matched_query(company, aliased)
-        backwards = not large or self._has_older_rows()
-        if backwards:
+        if large and not self._has_older_rows():
+            judged = self._get_judge_query(matched, SQL())
+        else:
             cr.execute(
                 SQL(
                     "CREATE TEMPORARY TABLE onergy_matched ON COMMIT DROP AS %s",
@@ -47,32 +51,39 @@ class OnergyReadingJudge(models.AbstractModel):
             cr.execute("ANALYZE onergy_matched")
             cr.execute(self._get_history_query())
             cr.execute("ANALYZE onergy_history")
-            matched = self._get_remembered_query()
-        cr.execute(self._get_judge_query(matched, backwards))
+            judged = SQL(
+                "(%s) UNION ALL (%s)",
+                self._get_judge_query(self._get_open_query(), self._get_probes()),
+                self._get_decided_query(),
+            )
+        cr.execute(
+            SQL("CREATE TEMPORARY TABLE onergy_judged ON COMMIT DROP AS %s", judged)
+        )
         cr.execute("ANALYZE onergy_judged")
 
-    def _prepare_planner(self, total):
-        """Settings for the rest of the transaction; return whether a load is large.
+    def _prepare_planner(self, large):
+        """Settings for the rest of the transaction.
 
         Compiling these statements takes longer than running them, and a coarse look
-        at the temporary tables is enough to plan them. A file that names a good part
-        of all meters is joined by reading those tables once: what the planner knows
-        of them dates from before this load, and probing per row by mistake costs
-        minutes.
+        at the temporary tables is enough to plan them. A large load is joined by
+        reading the tables of meters once: what the planner knows of them dates from
+        before this load, and probing per row by mistake costs minutes.
         """
         cr = self.env.cr
         cr.execute(
             "SET LOCAL jit = off; SET LOCAL work_mem = '128MB'; "
             "SET LOCAL default_statistics_target = 10"
         )
-        cr.execute(
+        cr.execute("SET LOCAL enable_nestloop = %s", ["off" if large else "on"])
+
+    def _is_large(self, total):
+        """Whether so many rows are a good part of all meters."""
+        self.env.cr.execute(
             "SELECT %s >= GREATEST(1000, reltuples / 20) FROM pg_class "
             "WHERE oid = 'onergy_meter'::regclass",
             [total],
         )
-        [large] = cr.fetchone()
-        cr.execute("SET LOCAL enable_nestloop = %s", ["off" if large else "on"])
-        return large
+        return self.env.cr.fetchone()[0]
 
     def _has_older_rows(self):
         """Whether a row may be older than the last reading of its register."""
@@ -153,6 +164,8 @@ class OnergyReadingJudge(models.AbstractModel):
                            WHERE old.meter_id = m.id AND s.local >= old.date_from
                              AND s.local < COALESCE(old.date_to + 2, 'infinity'))
                      THEN 'not_installed'
+                     WHEN s.moment = st.last_moment AND s.value = st.last_value
+                     THEN 'same'
                    END AS verdict
               FROM (SELECT *, %(local)s AS local FROM onergy_stage OFFSET 0) s
               %(meters)s
@@ -174,10 +187,7 @@ class OnergyReadingJudge(models.AbstractModel):
                 "LEFT JOIN onergy_meter m ON m.serial = s.key AND m.company_id = %s",
                 company.id,
             ),
-            latest=SQL(
-                "((now() AT TIME ZONE 'UTC') + %s * interval '1 minute')",
-                CLOCK_TOLERANCE_MINUTES,
-            ),
+            latest=fields.Datetime.now() + timedelta(minutes=CLOCK_TOLERANCE_MINUTES),
             units=unit_values(),
         )
 
@@ -203,8 +213,8 @@ class OnergyReadingJudge(models.AbstractModel):
             """
         )
 
-    def _get_remembered_query(self):
-        """The matched rows with what is stored at their very moment."""
+    def _get_open_query(self):
+        """Rows still to be judged, with what is stored at their very moment."""
         return SQL(
             """
             SELECT m.*, h.value AS stored_value
@@ -212,13 +222,63 @@ class OnergyReadingJudge(models.AbstractModel):
               LEFT JOIN onergy_history h
                 ON h.meter_id = m.meter_id AND h.register = m.register
                AND h.moment = m.moment
+             WHERE m.verdict IS NULL AND h.value IS DISTINCT FROM m.value
             """
         )
 
-    def _get_judge_query(self, matched, backwards):
+    def _get_decided_query(self):
+        """The other rows, with the columns of :meth:`_get_judge_query`."""
         return SQL(
             """
-            CREATE TEMPORARY TABLE onergy_judged ON COMMIT DROP AS
+            SELECT m.line, m.key, m.register, m.moment, m.value, m.unit, m.status,
+                   m.column_name, m.raw, m.meter_id, m.day, m.factor, m.step,
+                   m.capacity, NULL, m.state_id, NULL, NULL, NULL, FALSE,
+                   COALESCE(m.verdict, 'same'), NULL
+              FROM onergy_matched m
+              LEFT JOIN onergy_history h
+                ON h.meter_id = m.meter_id AND h.register = m.register
+               AND h.moment = m.moment
+             WHERE m.verdict IS NOT NULL OR h.value = m.value
+            """
+        )
+
+    def _get_probes(self):
+        """The stored readings just before and after a row that needs them."""
+        return SQL(
+            """
+              -- The limits keep these as index probes.
+              LEFT JOIN LATERAL (
+                  SELECT r.value, r.moment FROM onergy_reading r
+                   WHERE q.moment < q.last_moment AND q.verdict IS NULL
+                     AND q.known_value IS NULL
+                     AND r.meter_id = q.meter_id AND r.register = q.register
+                     AND r.moment < q.moment AND r.superseded IS NOT TRUE
+                   ORDER BY r.moment DESC LIMIT 1
+              ) prior ON TRUE
+              LEFT JOIN LATERAL (
+                  SELECT r.value FROM onergy_reading r
+                   WHERE q.moment < q.last_moment AND q.verdict IS NULL
+                     AND q.known_value IS NULL
+                     AND r.meter_id = q.meter_id AND r.register = q.register
+                     AND r.moment > q.moment AND r.superseded IS NOT TRUE
+                   ORDER BY r.moment LIMIT 1
+              ) after ON TRUE
+            """
+        )
+
+    def _get_judge_query(self, matched, probes):
+        """Rows of ``matched`` with their verdict.
+
+        :param probes: joins of the stored readings ``prior`` and ``after`` a row, and
+            ``matched`` has a ``stored_value``; empty when no row is older than the
+            last reading of its register
+        """
+        nothing = SQL(
+            "CROSS JOIN (SELECT NULL::numeric AS value, NULL::timestamp AS moment) "
+            "prior CROSS JOIN (SELECT NULL::numeric AS value) after"
+        )
+        return SQL(
+            """
             WITH sequenced AS (
                 -- This sort is the order of the index too.
                 SELECT m.*,
@@ -261,31 +321,16 @@ class OnergyReadingJudge(models.AbstractModel):
                      -- kW x s to GJ, with one step of the register to either side.
                      -- The way back up from a row that fell is no use of heat.
                      WHEN q.register <> 'volume'
-                      AND (q.value - GREATEST(before.value, q.file_value_2)
-                           - 2 * q.step) * q.factor
-                          > COALESCE(q.power, rule.threshold) / 1e6
+                      AND (q.value - GREATEST(before.value, q.file_value_2,
+                                              prior.value, q.state_value)
+                           - 2 * q.step) * q.factor * 1000000
+                          > COALESCE(q.power, rule.threshold)
                             * extract(epoch FROM q.moment - before.moment)
                      THEN 'vee_power'
                    END AS verdict,
                    COALESCE(q.known_value, before.value) AS other_value
               FROM sequenced q
-              -- The limits keep these as index probes of the rows that need them.
-              LEFT JOIN LATERAL (
-                  SELECT r.value, r.moment FROM onergy_reading r
-                   WHERE q.moment < q.last_moment AND q.verdict IS NULL
-                     AND q.known_value IS NULL
-                     AND r.meter_id = q.meter_id AND r.register = q.register
-                     AND r.moment < q.moment AND r.superseded IS NOT TRUE
-                   ORDER BY r.moment DESC LIMIT 1
-              ) prior ON TRUE
-              LEFT JOIN LATERAL (
-                  SELECT r.value FROM onergy_reading r
-                   WHERE q.moment < q.last_moment AND q.verdict IS NULL
-                     AND q.known_value IS NULL
-                     AND r.meter_id = q.meter_id AND r.register = q.register
-                     AND r.moment > q.moment AND r.superseded IS NOT TRUE
-                   ORDER BY r.moment LIMIT 1
-              ) after ON TRUE
+              %(probes)s
              CROSS JOIN LATERAL (
                   SELECT CASE WHEN in_file THEN q.file_value
                               ELSE COALESCE(prior.value, q.state_value) END AS value,
@@ -299,5 +344,6 @@ class OnergyReadingJudge(models.AbstractModel):
                AND q.moment < COALESCE(rule.date_to + 1, 'infinity')
             """,
             matched=matched,
-            stored=SQL("stored_value" if backwards else "NULL::numeric"),
+            stored=SQL("stored_value" if probes else "NULL::numeric"),
+            probes=probes or nothing,
         )

@@ -1,5 +1,6 @@
 import io
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import Command, fields
 from odoo.tests import TransactionCase
@@ -73,6 +74,11 @@ class MeteringCase(TransactionCase):
                 )
             )
         return cls.loader._load_rows(staged, company or cls.company, "file")
+
+    def _as_large(self, large=True):
+        """Have the next loads judged and joined as large ones."""
+        judge = self.env.registry["onergy.reading.judge"]
+        return patch.object(judge, "_is_large", lambda *_args: large)
 
     @classmethod
     def _load_daily(cls, serial, first, values):

@@ -146,12 +146,54 @@ class TestConsumption(MeteringCase):
                 part = [
                     todo.pop() for _i in range(min(len(todo), rng.randrange(1, 25)))
                 ]
-                counts = self._load(*((meter.serial, *row) for row in part))
+                with self._as_large(rng.random() < 0.5):
+                    counts = self._load(*((meter.serial, *row) for row in part))
                 self.assertFalse(counts["bad"])
             self.assertEqual(self._get_days(meter), expected, f"{seed=} {trial=}")
             self.assertEqual(self._get_months(meter), months, f"{seed=} {trial=}")
         total = sum(Decimal(str(quantity)) for quantity, _q in expected.values())
         self.assertEqual(total, Decimal(rows[-1][1]) - Decimal(rows[0][1]))
+
+    def test_day_after_day_gives_what_one_file_gives(self):
+        """Newer readings go on from the state; it must say what the readings say."""
+        values = [10, 10.5, 11.5, None, None, 13, 13, 13.25, None, 15]
+        rows = [
+            (fields.Date.add(fields.Date.to_date("2026-03-25"), days=number), value)
+            for number, value in enumerate(values)
+            if value is not None
+        ]
+        self._load(*(("71000001", *row) for row in rows))
+        for row in rows:
+            with self._as_large():
+                counts = self._load(("71000002", *row))
+            self.assertEqual(counts["new"], 1)
+        self.assertEqual(self._get_days(self.other_meter), self._get_days(self.meter))
+        self.assertEqual(
+            self._get_months(self.other_meter), self._get_months(self.meter)
+        )
+        whole, daily = (
+            meter.register_ids.read(
+                ["first_moment", "last_moment", "last_value", "midnight_day"]
+                + ["midnight_value", "stat_day", "day_count", "estimated_since"]
+            )[0]
+            for meter in (self.meter, self.other_meter)
+        )
+        self.assertEqual({**whole, "id": 0}, {**daily, "id": 0})
+
+    def test_state_follows_a_correction(self):
+        """What comes after a rejected reading is derived from those in force."""
+        self._load_daily("71000001", "2026-01-01", [10, 11, 12])
+        for day in ("2026-01-01", "2026-01-02"):
+            self.loader._retire_boundary(
+                self.meter, "energy", fields.Date.to_date(day), "wrong"
+            )
+        self.env["onergy.consumption.builder"]._rebuild_meters(self.meter)
+        self.assertFalse(self._get_days(self.meter))
+        self._load(("71000001", "2026-01-03", "10.8"))
+        self.assertEqual(
+            self._get_days(self.meter),
+            {"2026-01-01": (0.4, "estimated"), "2026-01-02": (0.4, "estimated")},
+        )
 
     def test_page_of_one_meter_needs_the_index_only(self):
         self._load_daily("71000001", "2025-01-01", range(365))

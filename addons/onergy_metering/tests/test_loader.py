@@ -54,6 +54,13 @@ class TestLoader(MeteringCase):
         self.assertEqual(len(self._get_exceptions()), 1)
 
     def test_verdicts(self):
+        self._check_verdicts()
+
+    def test_verdicts_of_a_large_file(self):
+        with self._as_large():
+            self._check_verdicts()
+
+    def _check_verdicts(self):
         self._load(("71000001", "2026-01-15", "10"), ("71000001", "2026-01-20", "20"))
         archived = self._create_meter("71000003", self.home)
         archived.active = False
@@ -85,6 +92,23 @@ class TestLoader(MeteringCase):
                 self.assertEqual(exception.value, float(row[2]))
                 self.assertTrue(exception.remedy)
         self.assertEqual(len(self._get_readings(self.meter)), 2)
+
+    def test_newer_rows_are_judged_by_what_the_register_stands_at(self):
+        self._load(("71000001", "2026-01-18", "10"), ("71000001", "2026-01-20", "20"))
+        with self._as_large():
+            counts = self._load(
+                ("71000001", "2026-01-20", "20"),
+                ("71000001", "2026-01-20", "21"),
+                ("71000001", "2026-01-21", "15"),
+                ("71000001", "2026-01-22", "22"),
+                ("71009999", "2026-01-22", "1"),
+            )
+        self.assertEqual((counts["new"], counts["same"], counts["bad"]), (1, 1, 3))
+        self.assertEqual(
+            {(e.reason, e.value, e.other_value) for e in self._get_exceptions()},
+            {("conflict", 21, 20), ("decrease", 15, 21), ("unknown_meter", 1, 0)},
+        )
+        self.assertEqual(self.meter.last_value, 22)
 
     def test_value_in_force_is_never_overwritten(self):
         self._load(("71000001", "2026-01-15", "10"))

@@ -75,11 +75,12 @@ class OnergyMeteringExport(models.TransientModel):
 
     def _write_sheets(self, book, formats):
         sheet, line = None, _SHEET_ROWS
+        kinds = [kind for _title, kind, _width in self._get_columns()]
         for row in self._iter_rows():
             if line >= _SHEET_ROWS:
                 sheet, line = self._add_sheet(book, formats), 0
             line += 1
-            self._write_row(sheet, line, row, formats)
+            self._write_row(sheet, line, row, kinds, formats)
         if sheet is None:
             self._add_sheet(book, formats)
 
@@ -91,10 +92,8 @@ class OnergyMeteringExport(models.TransientModel):
             sheet.write_string(0, column, title, formats["head"])
         return sheet
 
-    def _write_row(self, sheet, line, row, formats):
-        kinds = self._kinds
-        for column, value in enumerate(row):
-            kind = kinds[column]
+    def _write_row(self, sheet, line, row, kinds, formats):
+        for column, (value, kind) in enumerate(zip(row, kinds, strict=True)):
             if value is None:
                 continue
             if kind == "text":
@@ -103,10 +102,6 @@ class OnergyMeteringExport(models.TransientModel):
                 sheet.write_number(line, column, float(value), formats["number"])
             else:
                 sheet.write_datetime(line, column, value, formats[kind])
-
-    @property
-    def _kinds(self):
-        return [kind for _title, kind, _width in self._get_columns()]
 
     def _get_columns(self):
         """(title, kind, width) of each column."""
