@@ -128,7 +128,7 @@ class Results:
 
     def add(self, name, value, goal="", met=None):
         self.rows.append(
-            (name, value, goal, {True: "yes", False: "**no**"}.get(met, ""))
+            (name, str(value), goal, {True: "yes", False: "**no**"}.get(met, ""))
         )
         print(f"    {name}: {value} {goal and f'(goal {goal})'}", flush=True)
 

@@ -349,7 +349,8 @@ def _export_odoo(env, first, last):
 
     names = ["meter_id", "register", "moment", "value", "unit", "status", "origin"]
     rows = _search(env, first, last).export_data(names)["datas"]
-    fields = [{"name": name} for name in names]
+    known = env["onergy.reading"]._fields
+    fields = [{"name": name, "type": known[name].type} for name in names]
     with patch.object(export, "request", SimpleNamespace(env=env)):
         content = export.ExcelExport().from_data(fields, names, rows)
     assert content.startswith(b"PK")
