@@ -1,10 +1,13 @@
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
+import babel.dates
 from dateutil.relativedelta import relativedelta
 
 from odoo import fields, models
-from odoo.tools import SQL, format_date, formatLang
+from odoo.tools import SQL, format_date, formatLang, get_lang
+from odoo.tools.misc import babel_locale_parse
 
 from ..parsers.units import gj_to_kwh
 
@@ -15,6 +18,12 @@ DIGITS = {"GJ": 2, "kWh": 0, "EUR": 2}
 YEARS = 5
 ONE_DAY = timedelta(days=1)
 ONE_YEAR = relativedelta(years=1)
+
+
+@lru_cache(maxsize=4096)
+def _get_day_text(language, day, date_format):
+    """A date in words; pages of all residents name the same few hundred days."""
+    return babel.dates.format_date(day, date_format, babel_locale_parse(language))
 
 
 class OnergyContract(models.Model):
@@ -315,11 +324,11 @@ class OnergyContract(models.Model):
             # The 29th of February has no day of its own a year before.
             before_days = dict.fromkeys(day - ONE_YEAR for day in days)
             before = self._sum_known(amounts, before_days)
+        language = get_lang(self.env).code
+        short_format = date_format.replace("MMMM", "MMM")
         return {
-            "label": format_date(self.env, days[0], date_format=date_format),
-            "short": format_date(
-                self.env, days[0], date_format=date_format.replace("MMMM", "MMM")
-            ),
+            "label": _get_day_text(language, days[0], date_format),
+            "short": _get_day_text(language, days[0], short_format),
             "value": None if amount is None else round(float(amount), 4),
             "before": None if before is None else round(float(before), 4),
             "text": self._format_use(amount, unit),
