@@ -22,6 +22,10 @@ class AccountMove(models.Model):
         copy=False,
     )
 
+    def _onergy_sent_elsewhere(self):
+        """Those of the bills that another system sends, so that Odoo must not."""
+        return self.browse()
+
     def _onergy_get_portal_status(self):
         """Return in one word how a posted bill stands for the resident.
 
