@@ -52,6 +52,21 @@ class AccountMove(models.Model):
             and self.name != "/"
         )
 
+    def _onergy_sent_elsewhere(self):
+        """Where Payt sends the invoices Odoo keeps quiet: nobody gets a bill twice."""
+        connections = self.env["payt.connection"]._by_company(self.company_id)
+        sending = {
+            company: connection
+            for company, connection in connections.items()
+            if connection.send_mode == "payt"
+        }
+        return super()._onergy_sent_elsewhere() | self.filtered(
+            lambda move: (
+                move.company_id in sending
+                and move._payt_is_sent(sending[move.company_id])
+            )
+        )
+
     def _payt_queue(self):
         """Note, in this transaction, that these invoices have to go to Payt.
 

@@ -104,6 +104,97 @@ class PaytDifference(models.Model):
             """
         )
 
+    @api.model
+    def _get_open_amounts(self, company, day):
+        """SQL of what Odoo and Payt had open at the end of a day, per invoice.
+
+        Columns: ``move_id``, ``odoo_amount``, ``payt_amount`` and ``kind``, which tells
+        why the two may differ; credit notes are negative, what was settled on both
+        sides is left out.
+
+        Payt tells only what is open now. For a day in the past its amount is worked
+        out: the total that it has, less the payments that it reported until that day,
+        less what Odoo settled by other means, which it was told of.
+        """
+        is_today = day >= fields.Date.context_today(self)
+        return SQL(
+            """
+            SELECT move_id, odoo_amount, payt_amount, kind
+              FROM (
+                SELECT move.id AS move_id,
+                       items.total - items.settled AS odoo_amount,
+                       CASE WHEN invoice.id IS NULL OR invoice.sent_date IS NULL
+                                 OR invoice.create_date::date > %(day)s
+                                 OR invoice.status = 'deleted' THEN 0
+                            WHEN %(is_today)s
+                            THEN COALESCE(invoice.open_amount, 0)
+                            ELSE COALESCE(invoice.total_amount, items.total)
+                                 - COALESCE(online.amount, 0)
+                                 - (items.settled - items.settled_online)
+                       END AS payt_amount,
+                       CASE WHEN invoice.sent_date IS NULL
+                                 OR invoice.create_date::date > %(day)s THEN 'missing'
+                            WHEN invoice.status = 'deleted' THEN 'deleted'
+                            WHEN invoice.total_amount <> items.total THEN 'total'
+                            ELSE 'amount' END AS kind
+                  FROM payt_connection connection
+                  JOIN account_move move
+                    ON move.company_id = connection.company_id
+                   AND move.move_type IN ('out_invoice', 'out_refund')
+                   AND move.state = 'posted' AND move.date <= %(day)s
+                   AND move.invoice_date >= connection.start_date
+                  LEFT JOIN payt_invoice invoice ON invoice.move_id = move.id
+                 CROSS JOIN LATERAL (%(items)s) items
+                  LEFT JOIN LATERAL (
+                       SELECT sum(line.amount) AS amount
+                         FROM payt_transaction_line line
+                         JOIN payt_transaction psp ON psp.id = line.transaction_id
+                        WHERE line.invoice_id = invoice.id
+                          AND line.cost_type = 'principal'
+                          AND psp.status IN ('paid', 'charged_back', 'refunded')
+                          AND line.payment_date <= %(day)s) online ON TRUE
+                 WHERE connection.active AND connection.company_id = %(company)s
+              ) rows
+             WHERE odoo_amount <> 0 OR payt_amount <> 0
+            """,
+            day=day,
+            is_today=is_today,
+            company=company.id,
+            items=self._get_settled(day),
+        )
+
+    def _get_settled(self, day):
+        """SQL of an invoice's total and of what was settled of it until a day.
+
+        ``settled_online`` is the part that came from payments at Payt.
+        """
+        return SQL(
+            """
+            SELECT COALESCE(sum(item.balance), 0) AS total,
+                   COALESCE(sum(part.amount), 0) AS settled,
+                   COALESCE(sum(part.online), 0) AS settled_online
+              FROM account_move_line item
+              JOIN account_account account ON account.id = item.account_id
+              LEFT JOIN LATERAL (
+                   SELECT sum(sign * p.amount) AS amount,
+                          sum(sign * p.amount) FILTER (
+                              WHERE payment.payt_transaction_id IS NOT NULL) AS online
+                     FROM (SELECT amount, 1 AS sign, credit_move_id AS other_id
+                             FROM account_partial_reconcile
+                            WHERE debit_move_id = item.id AND max_date <= %(day)s
+                            UNION ALL
+                           SELECT amount, -1, debit_move_id
+                             FROM account_partial_reconcile
+                            WHERE credit_move_id = item.id AND max_date <= %(day)s) p
+                     JOIN account_move_line other ON other.id = p.other_id
+                     LEFT JOIN account_payment payment
+                       ON payment.id = other.payment_id) part ON TRUE
+             WHERE item.move_id = move.id
+               AND account.account_type = 'asset_receivable'
+            """,
+            day=day,
+        )
+
     @api.depends("kind", "difference")
     def _compute_explanation(self):
         unbooked = dict(

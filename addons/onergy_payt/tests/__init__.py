@@ -1,5 +1,6 @@
 from . import (
     test_access,
+    test_as_of,
     test_connection,
     test_demo,
     test_faults,
