@@ -20,6 +20,31 @@ class IrActionsReport(models.Model):
         help="Program that prints this report. Empty: the one of the general settings.",
     )
 
+    pdf_standard = fields.Selection(
+        selection="_get_pdf_standards",
+        string="PDF Standard",
+        help="What the PDF has to be good for. Empty: as in the general settings. "
+        "Only WeasyPrint knows standards.",
+    )
+
+    @api.model
+    def _get_pdf_standards(self):
+        return [
+            ("plain", self.env._("None: the smallest file")),
+            ("tagged", self.env._("Tagged: screen readers can read it")),
+            ("pdf/ua-1", self.env._("PDF/UA-1: says of itself that it is accessible")),
+            ("pdf/a-3b", self.env._("PDF/A-3b: to keep for years")),
+            ("pdf/a-3a", self.env._("PDF/A-3a: to keep for years, and tagged")),
+        ]
+
+    def _get_pdf_standard(self):
+        """Return the standard of this report; of an empty recordset: the default."""
+        # sudo: everybody who prints needs to know, system parameters are restricted.
+        parameters = self.env["ir.config_parameter"].sudo()
+        return self.pdf_standard or parameters.get_param(
+            "report_weasyprint.pdf_standard", "tagged"
+        )
+
     @api.model
     def _get_pdf_engines(self):
         return [("weasyprint", "WeasyPrint"), ("wkhtmltopdf", "wkhtmltopdf")]
@@ -115,7 +140,7 @@ class IrActionsReport(models.Model):
         )._prepare_html(html, report_model=report.model)
         if set(html_ids) - {None} != set(res_ids):
             return {}
-        pages = self._run_weasyprint(
+        pages = report._run_weasyprint(
             bodies,
             report.get_paperformat(),
             header=header,
@@ -166,7 +191,7 @@ class IrActionsReport(models.Model):
                 set_viewport_size=set_viewport_size,
             )
         documents = list(
-            self._run_weasyprint(
+            report._run_weasyprint(
                 bodies,
                 report.get_paperformat(),
                 header=header,
@@ -186,7 +211,7 @@ class IrActionsReport(models.Model):
         landscape=None,
         arguments=None,
     ):
-        """Print HTML documents.
+        """Print HTML documents to the standard of this report.
 
         :param bodies: HTML of each document
         :param paperformat: ``report.paperformat``, may be empty
@@ -211,6 +236,9 @@ class IrActionsReport(models.Model):
             PageSetup.from_paperformat(paperformat, landscape, arguments),
             ReportURLFetcher(self.env, hosts),
             base_url,
+            standard=self._get_pdf_standard(),
+            title=self.name,
+            lang=self.env.lang or "en_US",
         )
         headers = running_contents(header, "minimal_layout_report_headers")
         footers = running_contents(footer, "minimal_layout_report_footers")

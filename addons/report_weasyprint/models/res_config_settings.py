@@ -10,3 +10,9 @@ class ResConfigSettings(models.TransientModel):
         config_parameter="report_weasyprint.pdf_engine",
         default="weasyprint",
     )
+    pdf_standard = fields.Selection(
+        selection=lambda self: self.env["ir.actions.report"]._get_pdf_standards(),
+        string="PDF Standard",
+        config_parameter="report_weasyprint.pdf_standard",
+        default="tagged",
+    )

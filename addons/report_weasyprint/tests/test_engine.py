@@ -113,7 +113,9 @@ class TestRoute(ReportCase, HttpCase):
         context = json.dumps({"force_report_rendering": True})
         ids = ",".join(map(str, self.partners.ids))
         response = self.url_open(
-            f"/report/pdf/{REPORT_NAME}/{ids}?context={quote(context)}"
+            f"/report/pdf/{REPORT_NAME}/{ids}?context={quote(context)}",
+            # The bundles of the style sheets are made anew on the way.
+            timeout=120,
         )
         self.assertEqual(response.headers["Content-Type"], "application/pdf")
         texts = self.texts(self.reader(response.content))

@@ -19,6 +19,15 @@ HEADER_GAP = 2
 # Images kept from one document to the next (a logo is on all of them).
 IMAGE_CACHE_SIZE = 64
 
+# What each standard is to WeasyPrint.
+STANDARDS = {
+    "plain": {},
+    "tagged": {"pdf_tags": True},
+    "pdf/ua-1": {"pdf_variant": "pdf/ua-1"},
+    "pdf/a-3b": {"pdf_variant": "pdf/a-3b"},
+    "pdf/a-3a": {"pdf_variant": "pdf/a-3a"},
+}
+
 _HEADER_END = "report_weasyprint_header_end"
 
 
@@ -32,10 +41,18 @@ class DocumentRenderer:
     :param PageSetup page: geometry of every page
     :param url_fetcher: ``URLFetcher`` that reads style sheets, fonts and images
     :param str base_url: what relative addresses in the HTML are relative to
+    :param str standard: key of :data:`STANDARDS`
+    :param str title: title of the documents
+    :param str lang: language of documents that do not tell theirs
     """
 
-    def __init__(self, page, url_fetcher, base_url):
+    def __init__(
+        self, page, url_fetcher, base_url, standard="plain", title=None, lang=None
+    ):
         self.page = page
+        self.options = STANDARDS[standard]
+        self.title = title
+        self.lang = lang
         self.url_fetcher = url_fetcher
         self.base_url = base_url
         self._fonts = FontConfiguration()
@@ -64,7 +81,7 @@ class DocumentRenderer:
             height = self._header_height(root, header, stylesheets)
             margin_top = max(margin_top, self.page.header_top + height + HEADER_GAP)
         document = self._layout(root, [*stylesheets, self._page_css(margin_top)])
-        pdf = document.write_pdf(zoom=self.page.scale)
+        pdf = document.write_pdf(zoom=self.page.scale, **self.options)
         if len(self._images) > IMAGE_CACHE_SIZE:
             self._images.clear()
         return pdf
@@ -156,8 +173,24 @@ class DocumentRenderer:
         """Remove what a PDF has no use for and tell the language of the text."""
         for node in root.xpath("//script | //base"):
             node.drop_tree()
-        for lang in root.xpath("//@data-oe-lang")[:1]:
-            root.set("lang", lang.replace("_", "-"))
+        for lang in [*root.xpath("//@data-oe-lang")[:1], root.get("lang"), self.lang]:
+            if lang:
+                root.set("lang", lang.replace("_", "-"))
+                break
+        if self.title:
+            self._set_title(root)
+
+    def _set_title(self, root):
+        """Screen readers and archives show the title; file names may mean nothing."""
+        head = root.find("head")
+        if head is None:
+            head = lxml.html.Element("head")
+            root.insert(0, head)
+        for title in head.findall("title"):
+            head.remove(title)
+        title = lxml.html.Element("title")
+        title.text = self.title
+        head.append(title)
 
     def _running_element(self, root, kind, content):
         """Return the header or footer as an element outside the flow.
