@@ -28,5 +28,11 @@ from . import onergy_advance_run
 from . import onergy_advance_run_line
 from . import onergy_advance_proposal
 from . import res_config_settings
+from . import onergy_background_mixin
+from . import account_move_send
+from . import onergy_post_batch
+from . import onergy_accrual
+from . import onergy_accrual_line
+from . import onergy_audit_file
 from . import onergy_workbook
-from . import onergy_workbook_builder
+from . import workbook

@@ -1,4 +1,5 @@
-from odoo import fields, models
+from odoo import Command, fields, models
+from odoo.exceptions import UserError
 
 
 class AccountMove(models.Model):
@@ -42,3 +43,89 @@ class AccountMove(models.Model):
         self.ensure_one()
         # sudo: who may see the bill may see what it was made of
         return self.sudo().onergy_settlement_ids[:1]
+
+    def _get_mail_template(self):
+        """Yearly bills have an e-mail of their own."""
+        if self and all(move._onergy_get_settlement() for move in self):
+            return self.env.ref("onergy_billing.mail_template_settlement")
+        return super()._get_mail_template()
+
+    # -- delivery ------------------------------------------------------------------
+
+    def _onergy_get_deliveries(self):
+        """How each bill gets to the resident.
+
+        :return: dict bill → ``elsewhere`` (another system sends it), ``email``,
+            ``post``, or ``none``: by e-mail, but there is no address
+        """
+        elsewhere = self._onergy_sent_elsewhere()
+        deliveries = {}
+        for move in self:
+            if move in elsewhere:
+                deliveries[move] = "elsewhere"
+            elif move.onergy_contract_id.invoice_delivery == "post":
+                deliveries[move] = "post"
+            else:
+                deliveries[move] = "email" if move.partner_id.email else "none"
+        return deliveries
+
+    def _onergy_filter_delivery(self, delivery):
+        """Posted bills that still have to be delivered in this way."""
+        waiting = self.filtered(lambda m: m.state == "posted" and not m.is_move_sent)
+        deliveries = waiting._onergy_get_deliveries()
+        return waiting.filtered(lambda move: deliveries[move] == delivery)
+
+    def _onergy_send_by_email(self):
+        """Let Odoo's own job send these bills, each once.
+
+        The job takes a few at a time, goes on after a stop, and marks and logs on each
+        invoice that it was sent.
+        """
+        moves = self._onergy_filter_delivery("email").filtered(
+            lambda move: not move.sending_data
+        )
+        if not moves:
+            raise UserError(self.env._("There is no bill to send by e-mail."))
+        # What Odoo's wizard for many invoices does; that one fails on a single one.
+        moves.sending_data = {
+            "author_user_id": self.env.uid,
+            "author_partner_id": self.env.user.partner_id.id,
+        }
+        # sudo: who may send bills need not manage scheduled actions
+        self.env.ref("account.ir_cron_account_move_send").sudo()._trigger()
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "info",
+                "message": self.env._(
+                    "%(count)s bills are being sent in the background.",
+                    count=len(moves),
+                ),
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def action_onergy_print_post(self):
+        """Print bills that go by post to one file, in the background."""
+        moves = self._onergy_filter_delivery("post")
+        # What lies in a batch that is being printed is not printed once more.
+        moves -= self.env["onergy.post.batch"]._get_waiting_moves(moves)
+        if not moves:
+            raise UserError(self.env._("There is no bill to print for the post."))
+        batches = self.env["onergy.post.batch"]
+        for company, own in moves.grouped("company_id").items():
+            batches += batches.create(
+                {"company_id": company.id, "move_ids": [Command.set(own.ids)]}
+            )
+        batches.action_make()
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "onergy_billing.action_onergy_post_batch"
+        )
+        if len(batches) == 1:
+            action |= {
+                "res_id": batches.id,
+                "view_mode": "form",
+                "views": [(False, "form")],
+            }
+        return action

@@ -1,4 +1,3 @@
-from collections import defaultdict
 from decimal import Decimal
 
 from odoo import models
@@ -17,26 +16,42 @@ class OnergySettlement(models.Model):
         self.ensure_one()
         return sorted(self.line_ids.grouped(lambda ln: ln.date_from.year).items())
 
-    def _get_vat_parts(self):
-        """VAT of the bill by rate: list of dicts with rate, total, net and vat."""
+    def _get_vat_rows(self):
+        """VAT of the supply and of the advances, by rate, as the bill shows it.
+
+        :return: list of dicts with kind (``supply`` or ``advances``), rate, net, vat
+            and total; advances are negative
+        """
         self.ensure_one()
-        parts = defaultdict(lambda: [0.0, 0.0])
-        for line in self.line_ids:
-            parts[line.vat_rate][0] += line.amount
-            parts[line.vat_rate][1] += line.vat_amount
-        for advance in self.advance_ids:
-            parts[advance.vat_rate][0] -= advance.amount
-            parts[advance.vat_rate][1] -= advance.vat_amount
         rounded = self.currency_id.round
-        return [
-            {
-                "rate": rate,
-                "total": rounded(total),
-                "net": rounded(total - vat),
-                "vat": rounded(vat),
-            }
-            for rate, (total, vat) in sorted(parts.items())
-        ]
+        rows = []
+        for kind, records, sign in (
+            ("supply", self.line_ids, 1),
+            ("advances", self.advance_ids, -1),
+        ):
+            for rate, group in sorted(records.grouped("vat_rate").items()):
+                total = sign * rounded(sum(group.mapped("amount")))
+                vat = sign * rounded(sum(group.mapped("vat_amount")))
+                rows.append(
+                    {
+                        "kind": kind,
+                        "rate": rate,
+                        "net": rounded(total - vat),
+                        "vat": vat,
+                        "total": total,
+                    }
+                )
+        return rows
+
+    def _get_comparison_bars(self):
+        """{field: width in percent} of the uses that are compared."""
+        self.ensure_one()
+        names = ("use", "use_before", "use_average")
+        most = max((self[name] for name in names), default=0)
+        return {
+            name: round(100 * max(self[name], 0) / most) if most > 0 else 0
+            for name in names
+        }
 
     def _get_advance_groups(self):
         """Advances of the same amount together: list of (count, amount, total)."""

@@ -2,6 +2,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import zip_longest
 
 from odoo import api, models
 from odoo.tools import SQL, format_date
@@ -153,7 +154,7 @@ class OnergySettlementCalculator(models.AbstractModel):
         if period.contract.complex_id.regime != "warmtewet":
             return []
         above = self.env["onergy.tariff"]
-        for tariff, following in zip(tariffs, [*tariffs[1:], None], strict=True):
+        for tariff, following in zip_longest(tariffs, tariffs[1:]):
             ends = not following or following.valid_from > period.start
             if tariff.valid_from <= period.end and ends and tariff.above_cap_count:
                 above |= tariff

@@ -1,4 +1,6 @@
-from odoo import Command, api, fields, models
+from collections import Counter
+
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 
@@ -95,6 +97,14 @@ class OnergySettlementRun(models.Model):
     posted_count = fields.Integer("Posted", compute="_compute_counts")
     progress = fields.Integer(compute="_compute_counts")
     amount_total = fields.Monetary("To pay", compute="_compute_counts")
+    email_count = fields.Integer("To send by e-mail", compute="_compute_deliveries")
+    post_count = fields.Integer("To print for the post", compute="_compute_deliveries")
+    no_address_count = fields.Integer(
+        "Without an e-mail address", compute="_compute_deliveries"
+    )
+    elsewhere_count = fields.Integer(
+        "Sent by another system", compute="_compute_deliveries"
+    )
     to_do_count = fields.Integer("Still to be worked out", compute="_compute_to_do")
 
     @api.depends("settlement_ids.state", "settlement_ids.amount_total")
@@ -131,6 +141,21 @@ class OnergySettlementRun(models.Model):
             run.amount_total = by_state["ready"][1] + by_state["posted"][1]
             billable = run.posted_count + by_state["ready"][0]
             run.progress = 100 * run.posted_count // billable if billable else 0
+
+    @api.depends("state")
+    def _compute_deliveries(self):
+        """How many bills still go by e-mail, by post, or nowhere."""
+        for run in self:
+            moves = self.env["account.move"]
+            if run.state == "done":
+                moves = run.settlement_ids.move_id.filtered(
+                    lambda m: not m.is_move_sent
+                )
+            counts = Counter(moves._onergy_get_deliveries().values())
+            run.email_count = counts["email"]
+            run.post_count = counts["post"]
+            run.no_address_count = counts["none"]
+            run.elsewhere_count = counts["elsewhere"]
 
     @api.depends("state")
     def _compute_to_do(self):
@@ -288,19 +313,12 @@ class OnergySettlementRun(models.Model):
     def action_send(self):
         """Send the bills by e-mail to who wants them so, by Odoo's own job."""
         self.ensure_one()
-        moves = self.settlement_ids.move_id.filtered(
-            lambda m: (
-                m.onergy_contract_id.invoice_delivery == "email"
-                and m.partner_id.email
-                and not m.is_move_sent
-            )
-        )
-        if not moves:
-            raise UserError(self.env._("There is no bill to send by e-mail."))
-        wizard = self.env["account.move.send.batch.wizard"].create(
-            {"move_ids": [Command.set(moves.ids)]}
-        )
-        return wizard.action_send_and_print()
+        return self.settlement_ids.move_id._onergy_send_by_email()
+
+    def action_print_post(self):
+        """Print the bills of who wants them on paper to one file."""
+        self.ensure_one()
+        return self.settlement_ids.move_id.action_onergy_print_post()
 
     def action_view_settlements(self):
         self.ensure_one()

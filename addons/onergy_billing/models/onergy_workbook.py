@@ -1,4 +1,3 @@
-import io
 import os
 import tempfile
 from base64 import b64encode
@@ -6,21 +5,34 @@ from base64 import b64encode
 from dateutil.relativedelta import relativedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import ValidationError
 from odoo.tools import format_date
 
 from ..report.workbook_writer import Workbook
 
 
 class OnergyWorkbook(models.Model):
-    """The accountant's workbook: twelve lists with totals that tie to the ledger."""
+    """A file for the accountant: a workbook or an audit file of a period.
+
+    The workbook has twelve sheets with totals that tie to the ledger, the audit file
+    is what the tax office and auditors read into their programs.
+    """
 
     _name = "onergy.workbook"
     _description = "Accountant's workbook"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "onergy.background.mixin"]
     _order = "id desc"
+    _background_cron = "onergy_billing.ir_cron_workbook"
 
     name = fields.Char(compute="_compute_name", store=True)
+    kind = fields.Selection(
+        [
+            ("workbook", "Workbook (Excel)"),
+            ("xaf", "Audit file (XAF 4.0)"),
+        ],
+        required=True,
+        default="workbook",
+    )
     company_id = fields.Many2one(
         "res.company", required=True, default=lambda self: self.env.company
     )
@@ -46,40 +58,23 @@ class OnergyWorkbook(models.Model):
         ),
         help="The day on which open items and what is still to be settled are counted.",
     )
-    state = fields.Selection(
-        [
-            ("draft", "Draft"),
-            ("queued", "Waiting"),
-            ("running", "Being made"),
-            ("done", "Ready"),
-            ("failed", "Failed"),
-        ],
-        required=True,
-        readonly=True,
-        default="draft",
-        copy=False,
-    )
-    progress = fields.Integer(readonly=True, copy=False)
-    problem = fields.Text(readonly=True, copy=False)
     broken_ties = fields.Integer("Ties that do not match", readonly=True, copy=False)
-    file = fields.Binary("Workbook", readonly=True, attachment=True, copy=False)
+    file = fields.Binary(readonly=True, attachment=True, copy=False)
     filename = fields.Char(compute="_compute_name", store=True)
-    user_id = fields.Many2one(
-        "res.users", "Made by", readonly=True, default=lambda self: self.env.user
-    )
 
     _dates_order = models.Constraint(
         "CHECK (date_to >= date_from)", "The period cannot end before it starts."
     )
 
-    @api.depends("date_from", "date_to", "as_of")
+    @api.depends("date_from", "date_to", "as_of", "kind")
     def _compute_name(self):
         for record in self:
             period = [record.date_from, record.date_to]
             if all(period):
                 first, last = (format_date(self.env, day) for day in period)
                 record.name = f"{first} – {last}"
-                record.filename = f"accountant-{period[0]}-{period[1]}.xlsx"
+                extension = "xaf" if record.kind == "xaf" else "xlsx"
+                record.filename = f"accountant-{period[0]}-{period[1]}.{extension}"
             else:
                 record.name = record.filename = False
 
@@ -91,52 +86,29 @@ class OnergyWorkbook(models.Model):
                 self.env._("The workbook cannot tell how things stand on a later day.")
             )
 
-    def action_make(self):
-        """Queue the workbook; it is made in the background."""
-        for record in self:
-            if record.state in ("queued", "running"):
-                raise UserError(self.env._("This workbook is being made already."))
-        self.write({"state": "queued", "progress": 0, "problem": False, "file": False})
-        # sudo: who may make workbooks need not manage scheduled actions
-        self.env.ref("onergy_billing.ir_cron_workbook").sudo()._trigger()
+    def _prepare_queue(self):
+        return {**super()._prepare_queue(), "file": False, "broken_ties": 0}
 
-    @api.model
-    def _cron_process(self):
-        """Make the workbooks that wait, one after the other."""
-        for record in self.search([("state", "in", ("queued", "running"))], order="id"):
-            if not record.try_lock_for_update():
-                continue
-            record._make()
-            self.env["ir.cron"]._commit_progress(1)
-
-    def _make(self):
-        self.ensure_one()
+    def _build(self):
         record = self.with_company(self.company_id).with_context(
             lang=self.user_id.lang or self.env.lang, tz="Europe/Amsterdam"
         )
-        record.state = "running"
-        try:
-            with self.env.cr.savepoint():
-                content, broken = record._build()
-        except UserError as error:
-            record.write({"state": "failed", "problem": str(error)})
-            return
-        record.write(
-            {
-                "state": "done",
-                "progress": 100,
-                "broken_ties": broken,
-                "file": b64encode(content),
-            }
-        )
-
-    def _build(self):
-        """(content of the file, number of ties that do not match)"""
-        builder = self.env["onergy.workbook.builder"]
+        broken = 0
         # On disk, not in memory: the lists may be long.
         with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "workbook.xlsx")
-            with Workbook(path, folder).closing() as book:
-                broken = builder._fill(self, book)
-            with io.FileIO(path) as stream:
-                return stream.readall(), broken
+            path = os.path.join(folder, "file")
+            if self.kind == "xaf":
+                record.env["onergy.audit.file"]._write(
+                    self.company_id, self.date_from, self.date_to, path, self._tell
+                )
+            else:
+                with Workbook(path, folder, record._tell_sheet).closing() as book:
+                    broken = record.env["onergy.workbook.builder"]._fill(record, book)
+            with open(path, "rb") as stream:
+                content = stream.read()
+        return {"broken_ties": broken, "file": b64encode(content)}
+
+    def _tell_sheet(self, percent, sheet, rows):
+        """How far it is: sheets that are ready, and rows of the one at hand."""
+        text = self.env._("Sheet %(sheet)s: %(rows)s rows", sheet=sheet, rows=rows)
+        self._tell(percent, text)

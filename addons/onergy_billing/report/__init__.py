@@ -1,1 +1,2 @@
 from . import onergy_settlement_due
+from . import onergy_open_item

@@ -8,3 +8,6 @@ from . import test_settlement_case_a
 from . import test_portal
 from . import test_workbook
 from . import test_notice
+from . import test_accountant
+from . import test_audit_file
+from . import test_delivery

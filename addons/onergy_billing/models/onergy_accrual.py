@@ -1,0 +1,356 @@
+from datetime import timedelta
+from decimal import Decimal
+
+from odoo import Command, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.tools import SQL, format_date
+
+from .onergy_settlement_calculator import Period
+
+#: Contracts that are worked out at a time.
+BATCH = 100
+
+
+class OnergyAccrual(models.Model):
+    """What was delivered and not yet settled on a day, and the entry for it.
+
+    Advances are turnover when they are invoiced. On the last day of a book year each
+    contract has therefore been invoiced too little or too much for what it was
+    delivered; the yearly bill puts that right later. Until then an entry does, which
+    is taken back on the next day.
+    """
+
+    _name = "onergy.accrual"
+    _description = "Delivered and not yet settled"
+    _inherit = ["mail.thread", "onergy.background.mixin"]
+    _check_company_auto = True
+    _order = "day desc, id desc"
+    _rec_name = "day"
+    _background_cron = "onergy_billing.ir_cron_accrual"
+
+    company_id = fields.Many2one(
+        "res.company", required=True, index=True, default=lambda self: self.env.company
+    )
+    currency_id = fields.Many2one(related="company_id.currency_id")
+    day = fields.Date(
+        "As of",
+        required=True,
+        tracking=True,
+        default=lambda self: (
+            fields.Date.context_today(self).replace(month=1, day=1) - timedelta(days=1)
+        ),
+    )
+    line_ids = fields.One2many("onergy.accrual.line", "accrual_id", readonly=True)
+    unknown_count = fields.Integer(compute="_compute_amounts")
+    amount_delivered = fields.Monetary(
+        "Delivered without VAT", compute="_compute_amounts"
+    )
+    amount_advances = fields.Monetary(
+        "Advances invoiced without VAT", compute="_compute_amounts"
+    )
+    amount_to_receive = fields.Monetary("To be received", compute="_compute_amounts")
+    amount_to_return = fields.Monetary(
+        "Invoiced ahead", compute="_compute_amounts", help="More than was delivered."
+    )
+    journal_id = fields.Many2one(
+        "account.journal",
+        check_company=True,
+        domain=[("type", "=", "general")],
+        default=lambda self: self._get_last("journal_id"),
+    )
+    income_account_id = fields.Many2one(
+        "account.account",
+        "Account of the turnover",
+        check_company=True,
+        domain=[("account_type", "=like", "income%")],
+        default=lambda self: self._get_last("income_account_id"),
+    )
+    asset_account_id = fields.Many2one(
+        "account.account",
+        "Account of what is to be settled",
+        check_company=True,
+        domain=[("account_type", "=", "asset_current")],
+        default=lambda self: self._get_last("asset_account_id"),
+        help="For contracts that were invoiced less than they were delivered.",
+    )
+    liability_account_id = fields.Many2one(
+        "account.account",
+        "Account of what was invoiced ahead",
+        check_company=True,
+        domain=[("account_type", "=", "liability_current")],
+        default=lambda self: self._get_last("liability_account_id"),
+        help="For contracts that were invoiced more than they were delivered.",
+    )
+    move_id = fields.Many2one(
+        "account.move", "Entry", readonly=True, copy=False, check_company=True
+    )
+    reversal_id = fields.Many2one(
+        "account.move", "Taken back by", readonly=True, copy=False, check_company=True
+    )
+
+    def _get_last(self, name):
+        """The choice that was made the time before."""
+        last = self.search(
+            [("company_id", "=", self.env.company.id), (name, "!=", False)], limit=1
+        )
+        return last[name]
+
+    @api.depends("day")
+    def _compute_display_name(self):
+        for record in self:
+            record.display_name = self.env._(
+                "Not yet settled on %(day)s",
+                day=format_date(self.env, record.day) if record.day else "",
+            )
+
+    @api.depends("line_ids")
+    def _compute_amounts(self):
+        Line = self.env["onergy.accrual.line"]
+        for record in self:
+            own = [("accrual_id", "=", record.id)]
+            ((delivered, advances),) = Line._read_group(
+                own, aggregates=["delivered:sum", "advances:sum"]
+            )
+            ((more,),) = Line._read_group(
+                [*own, ("balance", ">", 0)], aggregates=["balance:sum"]
+            )
+            ((less,),) = Line._read_group(
+                [*own, ("balance", "<", 0)], aggregates=["balance:sum"]
+            )
+            record.amount_delivered = delivered or 0.0
+            record.amount_advances = advances or 0.0
+            record.amount_to_receive = more or 0.0
+            record.amount_to_return = -(less or 0.0)
+            record.unknown_count = Line.search_count([*own, ("is_known", "=", False)])
+
+    @api.constrains("day")
+    def _check_day(self):
+        if any(record.day > fields.Date.context_today(self) for record in self):
+            raise ValidationError(
+                self.env._("Nobody knows what will be delivered until a later day.")
+            )
+
+    def _prepare_queue(self):
+        if any(record.move_id.state == "posted" for record in self):
+            raise UserError(
+                self.env._("The entry of this was posted. Make a new one instead.")
+            )
+        # sudo: accountants make these lists anew, they do not delete lines
+        self.sudo().line_ids.unlink()
+        return {**super()._prepare_queue(), "move_id": False, "reversal_id": False}
+
+    # -- working out ---------------------------------------------------------------
+
+    def _build(self):
+        record = self.with_company(self.company_id).with_context(
+            lang=self.user_id.lang or self.env.lang
+        )
+        Line = record.env["onergy.accrual.line"]
+        periods = record._get_periods(self.company_id, self.day)
+        for start in range(0, len(periods), BATCH):
+            batch = periods[start : start + BATCH]
+            Line.create(
+                [
+                    self._prepare_line(values)
+                    for values in record._work_out(batch, self.day)
+                ]
+            )
+            done = min(start + BATCH, len(periods))
+            record._tell(
+                100 * done // len(periods),
+                self.env._(
+                    "%(done)s of %(total)s contracts", done=done, total=len(periods)
+                ),
+            )
+        return {}
+
+    def _prepare_line(self, values):
+        """Values of a record: what is not a field, or not known, is left out."""
+        fields_known = self.env["onergy.accrual.line"]._fields
+        return {
+            "accrual_id": self.id,
+            **{
+                name: value
+                for name, value in values.items()
+                if name in fields_known and value is not None
+            },
+        }
+
+    @api.model
+    def _get_periods(self, company, day):
+        """What each contract was supplied with and not billed for on a day."""
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT c.id, start.day, LEAST(c.date_end, %(day)s)
+                  FROM onergy_contract c
+                  JOIN res_company co ON co.id = c.company_id
+                 CROSS JOIN LATERAL (
+                    SELECT GREATEST(c.date_start, co.onergy_billing_start, (
+                        SELECT max(s.date_to) + 1 FROM onergy_settlement s
+                          JOIN account_move m ON m.id = s.move_id
+                         WHERE s.contract_id = c.id AND s.state = 'posted'
+                           AND s.original_id IS NULL AND m.date <= %(day)s)) AS day
+                 ) start
+                 WHERE c.active AND c.company_id = %(company)s
+                   AND start.day <= LEAST(c.date_end, %(day)s)
+                 ORDER BY c.id
+                """,
+                day=day,
+                company=company.id,
+            )
+        )
+        contracts = self.env["onergy.contract"].browse([row[0] for row in rows])
+        return [
+            Period(contract, start, end)
+            for contract, (_id, start, end) in zip(contracts, rows, strict=True)
+        ]
+
+    @api.model
+    def _work_out(self, periods, day):
+        """Values of the lines of some periods, without VAT, in Decimals.
+
+        What was delivered is worked out like a bill, at the prices that are known
+        now. Where that cannot be done it is ``None``: unknown is not zero.
+        """
+        results = self.env["onergy.settlement.calculator"]._calculate(
+            periods, as_of=day
+        )
+        move_ids = [move for r in results for move, *_rest in r.advances]
+        received = self._get_received(move_ids, day)
+        lines = []
+        for result in results:
+            period, bill = result.period, result.bill
+            advances = sum((net for *_rest, net, _vat in result.advances), Decimal(0))
+            use = net = None
+            if bill:
+                net = sum((part.net for part in bill.supply), Decimal(0))
+                use = sum(
+                    (line.quantity for line in bill.lines if line.unit == "gj"),
+                    Decimal(0),
+                )
+            lines.append(
+                {
+                    "contract_id": period.contract.id,
+                    "date_from": period.start,
+                    "date_to": period.end,
+                    "use": use,
+                    "delivered": net,
+                    "advances": advances,
+                    "received": sum(
+                        (received[move] for move, *_rest in result.advances),
+                        Decimal(0),
+                    ),
+                    "balance": None if net is None else net - advances,
+                    "is_known": bool(bill),
+                    "remark": "; ".join(result.errors),
+                    "move_ids": [move for move, *_rest in result.advances],
+                }
+            )
+        return lines
+
+    def _get_received(self, move_ids, day):
+        """{advance invoice: what was paid of it until a day, including VAT}"""
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT move_id, sum(balance - residual)::text FROM (%s AND "
+                "l.move_id = ANY(%s)) items GROUP BY move_id",
+                self.env["onergy.open.item"]._get_items(day),
+                move_ids,
+            )
+        )
+        received = dict.fromkeys(move_ids, Decimal(0))
+        received.update((move_id, Decimal(amount)) for move_id, amount in rows)
+        return received
+
+    # -- entry ---------------------------------------------------------------------
+
+    def action_post(self):
+        """Post the entry on the day and the one that takes it back the day after."""
+        for record in self:
+            record._check_can_post()
+            move = (
+                self.env["account.move"]
+                .with_company(record.company_id)
+                .create(record._prepare_move())
+            )
+            move._post(soft=False)
+            back = move._reverse_moves(
+                [
+                    {
+                        "date": record.day + timedelta(days=1),
+                        "ref": self.env._("Back: %(what)s", what=move.ref),
+                    }
+                ]
+            )
+            back._post(soft=False)
+            record.write({"move_id": move.id, "reversal_id": back.id})
+            record.message_post(body=self.env._("The entry was posted."))
+
+    def _check_can_post(self):
+        self.ensure_one()
+        if self.state != "done":
+            raise UserError(self.env._("Work it out first."))
+        if self.move_id.state == "posted":
+            raise UserError(self.env._("The entry was posted already."))
+        needed = (
+            "journal_id",
+            "income_account_id",
+            "asset_account_id",
+            "liability_account_id",
+        )
+        missing = [
+            self._fields[name]._description_string(self.env)
+            for name in needed
+            if not self[name]
+        ]
+        if missing:
+            raise UserError(
+                self.env._("Fill in first: %(fields)s.", fields=", ".join(missing))
+            )
+        if not self.amount_to_receive and not self.amount_to_return:
+            raise UserError(self.env._("There is nothing to post."))
+
+    def _prepare_move(self):
+        self.ensure_one()
+        lines = []
+        for amount, account in (
+            (self.amount_to_receive, self.asset_account_id),
+            (-self.amount_to_return, self.liability_account_id),
+        ):
+            if not self.currency_id.is_zero(amount):
+                lines += [(account, amount), (self.income_account_id, -amount)]
+        return {
+            "move_type": "entry",
+            "date": self.day,
+            "journal_id": self.journal_id.id,
+            "ref": self.display_name,
+            "line_ids": [
+                Command.create(
+                    {
+                        "account_id": account.id,
+                        "name": self.display_name,
+                        "debit": max(amount, 0.0),
+                        "credit": max(-amount, 0.0),
+                    }
+                )
+                for account, amount in lines
+            ],
+        }
+
+    def action_open_lines(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "onergy_billing.action_onergy_accrual_line"
+        )
+        return {**action, "domain": [("accrual_id", "=", self.id)]}
+
+    def action_open_moves(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.display_name,
+            "res_model": "account.move",
+            "view_mode": "list,form",
+            "domain": [("id", "in", (self.move_id | self.reversal_id).ids)],
+        }
