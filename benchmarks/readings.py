@@ -72,10 +72,10 @@ def environment(dev, postgres, database):
 def run_part(part, options, dev, postgres, env, results):
     """Measure one part; return what else the document should show, as Markdown."""
     if part == "month":
-        Imports(env, options.meters, results).run_month(options.rows, options.rounds)
+        imports = Imports(env, options.meters, results)
+        return imports.run_month(options.rows, options.rounds)
     elif part == "day":
-        profile = Imports(env, options.day_meters, results).run_day(options.rounds)
-        return f"Where the time of the day file goes (floor = 1):\n\n{profile}"
+        return Imports(env, options.day_meters, results).run_day(options.rounds)
     elif part == "growth":
         days = max(1, options.rows // options.meters)
         Imports(env, options.meters, results).run_growth(days, 10 * days)

@@ -102,6 +102,17 @@ class Profile:
             return f"make {made}"
         return next(other for other in others if other)
 
+    def share(self, unit, *beginnings):
+        """What the steps that begin so cost together, as a multiple of ``unit``."""
+        return (
+            sum(
+                cost
+                for label, cost in self.cost.items()
+                if label.startswith(beginnings)
+            )
+            / unit
+        )
+
     def table(self, unit):
         """Markdown of what costs more than a hundredth, largest first."""
         whole = sum(self.cost.values())
