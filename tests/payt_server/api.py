@@ -247,6 +247,9 @@ class Api:
     def _bulk(self, rows, key, process, faults):
         """Process each row by itself; refuse those that a fault or the state names."""
         errors, warnings, count = {}, {}, 0
+        poison = set(faults.get("poison", {}).get("only", ()))
+        if poison & {str(row.get(key)) for row in rows}:
+            raise ApiError(500, "internal", "Internal error")
         refused = self._refused(rows, key, faults)
         for row in rows:
             number = str(row.get(key) or "unknown")

@@ -23,8 +23,12 @@ KINDS = {
     "unmapped_error": "an error key that names no record",
     "expired_upload": "the upload address is refused",
     "int_ids": "ids are numbers instead of strings",
+    "poison": "500 whenever one of the records numbered in only is among those sent; "
+    "stays until cleared",
     "repeat_cursor": "every page gives the same cursor",
 }
+
+LASTING = ("poison",)
 
 
 class Faults:
@@ -48,7 +52,7 @@ class Faults:
             if fault["operation"] not in ("*", operation) or fault["kind"] in taken:
                 continue
             taken[fault["kind"]] = fault
-            fault["times"] -= 1
+            fault["times"] -= fault["kind"] not in LASTING
             if fault["times"] <= 0:
                 self.pending.remove(fault)
         return taken

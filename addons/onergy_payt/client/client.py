@@ -1,5 +1,6 @@
 """The client: one method per kind of call, all through one careful request method."""
 
+import copy
 import email.utils
 import json
 import logging
@@ -33,6 +34,7 @@ _logger = logging.getLogger(__name__)
 MAX_PAGE_SIZE = 500
 # Documented for block and resume only.
 MAX_BLOCK_SIZE = 1000
+MAX_CONNECTIONS = 32
 _MISSING_SCOPE = re.compile(r"([a-z_]+:(?:read|write))")
 _FORM = "application/x-www-form-urlencoded"
 
@@ -77,12 +79,18 @@ class PaytClient:
         self._max_wait = max_wait
         self._page_size = min(page_size, MAX_PAGE_SIZE)
         self._block_as_json = block_as_json
-        self._session = session or requests.Session()
+        self._session = session or _session()
         self._session.headers["User-Agent"] = f"onergy_payt/{version} (Odoo)"
         self._session.headers["Accept"] = "application/json"
         self._sleep = sleep
         self._jitter = jitter
         self.calls = 0
+
+    def impatient(self):
+        """Return a client like this one that tries each call once only."""
+        other = copy.copy(self)
+        other._attempts = 1
+        return other
 
     # ------------------------------------------------------------------ reading
 
@@ -407,6 +415,15 @@ class PaytClient:
     def _pause(self, seconds):
         if seconds > 0:
             self._sleep(seconds)
+
+
+def _session():
+    """A session whose connections are enough for all threads that upload."""
+    session = requests.Session()
+    adapter = requests.adapters.HTTPAdapter(pool_maxsize=MAX_CONNECTIONS)
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, adapter)
+    return session
 
 
 def _never_arrived(error):

@@ -23,6 +23,8 @@ OPEN_STATES = ("pending", "retry", "failed")
 # Longer than any batch takes: who is "sending" for longer has crashed.
 CRASHED_AFTER_MINUTES = 15
 MAX_RETRY_MINUTES = 360
+# After a quarter of an hour of breakdowns a single record itself is to blame.
+POISON_ATTEMPTS = 5
 KEEP_DAYS = 90
 
 
@@ -122,6 +124,10 @@ class PaytOperation(models.Model):
                 "Payt could not be reached. We try again automatically."
             ),
             "server": self.env._("Payt has a fault. We try again automatically."),
+            "poison": self.env._(
+                "Payt breaks down on this record, while it answers other calls. Check "
+                "its data, or ask Payt what is wrong with it."
+            ),
             "rate_limit": self.env._(
                 "Payt asked us to slow down. We try again automatically."
             ),
@@ -266,13 +272,9 @@ class PaytOperation(models.Model):
             # Another worker took some of them after we looked: look again.
             self.env.cr.rollback()
             return self._claim(connection, kind, limit)
-        for operation in claimed:
-            operation.write(
-                {
-                    "state": "sending",
-                    "claimed_date": now,
-                    "attempts": operation.attempts + 1,
-                }
+        for attempts, same in claimed.grouped("attempts").items():
+            same.write(
+                {"state": "sending", "claimed_date": now, "attempts": attempts + 1}
             )
         return claimed
 
@@ -316,20 +318,22 @@ class PaytOperation(models.Model):
         :param outcomes: dict operation → :class:`Outcome`
         """
         now = fields.Datetime.now()
-        for operation in self:
-            outcome = outcomes.get(operation, Outcome("retry", "protocol", "No answer"))
+        silence = Outcome("retry", "protocol", "No answer")
+        for outcome, same in self.grouped(lambda o: outcomes.get(o, silence)).items():
             values = {
                 "error_code": outcome.code or False,
                 "error_detail": outcome.detail[:500] or False,
             }
             if outcome.state in ("done", "partial"):
-                operation.write({"state": outcome.state, "done_date": now, **values})
+                same.write({"state": outcome.state, "done_date": now, **values})
             elif outcome.state == "retry":
-                operation._reopen("retry", next_try=operation._next_try(), **values)
+                for operation in same:
+                    operation._reopen("retry", next_try=operation._next_try(), **values)
             elif outcome.state in OPEN_STATES:
-                operation._reopen(outcome.state, **values)
+                for operation in same:
+                    operation._reopen(outcome.state, **values)
             else:
-                operation.write({"state": outcome.state, **values})
+                same.write({"state": outcome.state, **values})
 
     def _next_try(self, at_least=0):
         """One minute, two, four, … at most six hours, and a little at random."""

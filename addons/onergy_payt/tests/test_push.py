@@ -254,6 +254,70 @@ class TestPush(PaytCommon):
         self.assertEqual(states, {"done"})
         self.assertEqual(self.payt.counts["POST /v1/invoices"], 4)
 
+    def test_one_record_that_breaks_payt_does_not_hold_up_the_others(self):
+        moves = [self.invoice() for _number in range(9)]
+        bad = moves[4]
+        self.payt.faults.add(
+            {"kind": "poison", "operation": "POST /v1/invoices", "only": [bad.name]}
+        )
+        self.push()
+        self.assertEqual(len(self.payt.state.invoices), 8)
+        operation = self.operations(self.mirror(bad), kind="invoice")
+        self.assertEqual((operation.state, operation.error_code), ("failed", "poison"))
+        self.assertIn("on this record", operation.reason)
+        self.assertFalse(self.at_payt(bad))
+        others = self.operations(kind="invoice") - operation
+        self.assertEqual(set(others.mapped("state")), {"done"})
+        self.payt.faults.clear()
+        operation.action_retry()
+        self.push()
+        self.assertTrue(self.at_payt(bad))
+
+    def test_a_record_that_breaks_payt_alone_fails_in_the_end(self):
+        move = self.invoice()
+        self.payt.faults.add(
+            {"kind": "poison", "operation": "POST /v1/invoices", "only": [move.name]}
+        )
+        operation = self.operations(self.mirror(move), kind="invoice")
+        for state in ("retry", "retry", "retry", "retry", "failed"):
+            self.push()
+            self.assertEqual(operation.state, state)
+
+    def test_a_call_that_fails_for_all_is_no_fault_of_a_record(self):
+        moves = [self.invoice() for _number in range(3)]
+        self.payt.faults.add(
+            {"kind": "server_error", "operation": "POST /v1/invoices", "times": 99}
+        )
+        self.push()
+        states = self.operations(kind="invoice").mapped("state")
+        self.assertEqual(states, ["retry"] * 3)
+        self.payt.faults.clear()
+        self.push()
+        self.assertTrue(all(self.at_payt(move) for move in moves))
+
+    def test_a_pdf_that_does_not_arrive_holds_up_only_its_invoice(self):
+        self.connection.send_pdf = True
+        self.patch(
+            self.env.registry["account.move"],
+            "_get_invoice_legal_documents",
+            lambda move, *a, **kw: {
+                "filename": "f.pdf",
+                "content": b"%PDF " + move.name.encode(),
+            },
+        )
+        moves = [self.invoice() for _number in range(3)]
+        self.payt.faults.add(
+            {"kind": "server_error", "operation": "PUT upload", "times": 4}
+        )
+        # One after the other, so that all four breakdowns hit the same file.
+        self.patch(self.env.registry["payt.push"], "_parallel_uploads", lambda push: 1)
+        self.push()
+        arrived = [move for move in moves if self.at_payt(move)]
+        self.assertEqual(len(arrived), 2)
+        self.push()
+        self.assertTrue(all(self.at_payt(move) for move in moves))
+        self.assertEqual(len(self.payt.state.files), 3)
+
     def test_an_invoice_waits_for_its_payer(self):
         move = self.invoice()
         self.payt.faults.add({"kind": "partial", "operation": "POST /v1/debtors"})

@@ -1,0 +1,182 @@
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from odoo import api, models
+from odoo.exceptions import UserError
+
+from ..client import PaytServerError, PaytUploadExpiredError, file_checksum
+from .payt_operation import DONE, Outcome
+
+PDF = "application/pdf"
+PARALLEL_UPLOADS = 8
+
+
+class PaytPushInvoice(models.AbstractModel):
+    """Invoices and credit notes: their PDF first, then the invoice itself."""
+
+    _inherit = "payt.push"
+
+    @api.model
+    def _steps_invoice(self, connection, client, batch):
+        targets = batch._targets()
+        outcomes = {op: self._not_ready(invoice) for op, invoice in targets.items()}
+        outcomes = {op: outcome for op, outcome in outcomes.items() if outcome}
+        ready = {op: invoice for op, invoice in targets.items() if op not in outcomes}
+        invoices = self.env["payt.invoice"].union(*ready.values())
+        known = invoices.filtered("sent_date")
+        if known:
+            # A full update carries an open amount too: see _send_open_amount.
+            self.env["payt.pull"]._refresh_invoices(connection, known, client)
+        payloads, names = {}, {}
+        for operation, invoice in ready.items():
+            try:
+                payload = invoice._prepare_invoice()
+            except (UserError, ValueError) as error:
+                outcomes[operation] = Outcome("failed", "data", str(error))
+                continue
+            if invoice.sent_hash == invoice._hash(payload):
+                outcomes[operation] = DONE
+                continue
+            payloads[operation] = payload
+            names[operation] = (payload["invoice_number"], invoice._payt_identifier())
+        files, missing = self._get_files(connection, ready, payloads)
+        found, late = yield partial(
+            self._talk_invoices, client, payloads, files, names, self._worn(batch)
+        )
+        for operation, outcome in found.items():
+            if outcome.state in ("done", "partial"):
+                invoice = ready[operation]
+                file = files.get(operation) if operation not in late else None
+                self._note_sent(invoice, payloads[operation], file)
+                invoice.warning = outcome.detail or False
+                reason = missing.get(operation) or late.get(operation)
+                if reason and outcome is DONE:
+                    found[operation] = Outcome("partial", "no_pdf", reason)
+        return outcomes | found
+
+    @api.model
+    def _talk_invoices(self, client, payloads, files, names, worn):
+        """Send PDFs and invoices; runs in a thread, without the database.
+
+        :param files: dict operation → (checksum, file name, content)
+        :return: (dict operation → outcome, dict operation → why its PDF is not there)
+        """
+        outcomes, late = {}, {}
+        refused = self._upload(client, files)
+        sent = {}
+        for operation, payload in payloads.items():
+            checksum, filename, _content = files.get(operation, (None, None, None))
+            if checksum in refused and operation not in worn:
+                outcomes[operation] = Outcome("retry", "server", refused[checksum])
+            elif checksum in refused:
+                late[operation] = refused[checksum]
+                sent[operation] = payload
+            elif checksum:
+                document = {"checksum": checksum, "filename": filename}
+                sent[operation] = {**payload, "document": document}
+            else:
+                sent[operation] = payload
+        found = self._send_bulk(client, "upsert_invoices", sent, names, worn)
+        return outcomes | found, late
+
+    @api.model
+    def _not_ready(self, invoice):
+        """Return why an invoice cannot go now, or None."""
+        if not invoice or invoice.move_id.state != "posted":
+            return Outcome("cancelled")
+        debtor = invoice.debtor_id
+        if debtor.sent_date:
+            return None
+        waiting = self.env["payt.operation"].search(
+            [
+                ("res_model", "=", debtor._name),
+                ("res_id", "=", debtor.id),
+                ("kind", "=", "debtor"),
+                ("state", "in", ("pending", "sending", "retry", "failed")),
+            ],
+            limit=1,
+        )
+        if not waiting:
+            self.env["payt.operation"]._enqueue("debtor", debtor)
+        if waiting.state == "failed":
+            return Outcome("failed", "debtor", "")
+        return Outcome("retry", "waiting", "")
+
+    @api.model
+    def _note_sent(self, invoice, payload, file):
+        values = {
+            "sent_date": self.env.cr.now(),
+            "sent_hash": invoice._hash(payload),
+            "open_amount": float(payload["amount_open"]),
+            "total_amount": float(payload["amount_total"]),
+        }
+        if file:
+            values["document_checksum"] = file[0]
+        if invoice.status == "waiting":
+            values["status"] = "new"
+        if invoice.is_disputed and not invoice.sent_date:
+            # Disputed before it ever arrived: there was nothing to block until now.
+            self.env["payt.operation"]._enqueue("block", invoice)
+        invoice.write(values)
+
+    # ------------------------------------------------------------------------- files
+
+    @api.model
+    def _get_files(self, connection, ready, payloads):
+        """Return the PDFs of invoices that Payt has none of.
+
+        :return: (dict operation → (checksum, file name, content),
+            dict operation → why there is none)
+        """
+        files, missing = {}, {}
+        if not connection.send_pdf:
+            return files, missing
+        for operation in payloads:
+            invoice = ready[operation]
+            if invoice.document_checksum:
+                continue
+            try:
+                filename, content = invoice._get_document()
+            except UserError as error:
+                missing[operation] = str(error)
+                continue
+            files[operation] = (file_checksum(content), filename, content)
+        return files, missing
+
+    @api.model
+    def _upload(self, client, files):
+        """Announce files and put those that Payt asks for, several at a time.
+
+        :return: dict checksum → why it could not be put; trouble that concerns more
+            than one file is raised
+        """
+        contents = {checksum: content for checksum, _name, content in files.values()}
+        if not contents:
+            return {}
+        slots = client.announce_files([_announced(*item) for item in contents.items()])
+        refused = {}
+
+        def put(slot):
+            content = contents[slot.checksum]
+            try:
+                client.upload(slot, content, PDF)
+            except PaytUploadExpiredError:
+                # The address lives for hours: a queue that stood still needs a new one.
+                for fresh in client.announce_files(
+                    [_announced(slot.checksum, content)]
+                ):
+                    client.upload(fresh, content, PDF)
+            except PaytServerError as error:
+                refused[slot.checksum] = error.message
+
+        with ThreadPoolExecutor(self._parallel_uploads()) as pool:
+            list(pool.map(put, slots))
+        return refused
+
+    @api.model
+    def _parallel_uploads(self):
+        return PARALLEL_UPLOADS
+
+
+def _announced(checksum, content):
+    return {"checksum": checksum, "byte_size": len(content), "content_type": PDF}

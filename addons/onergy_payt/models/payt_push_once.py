@@ -1,0 +1,109 @@
+from odoo import api, models
+
+from ..client import PaytError
+from .payt_operation import DONE, Outcome
+
+# Give Payt a moment to show what it has received.
+LOOK_UP_AFTER_MINUTES = 2
+
+
+class PaytPushOnce(models.AbstractModel):
+    """What must not be sent twice: messages, decisions on plans, mandates."""
+
+    _inherit = "payt.push"
+
+    @api.model
+    def _send_message(self, connection, client, batch):
+        message = batch._target()
+        if not message:
+            return {batch: Outcome("cancelled")}
+        if message.invoice_id and message.invoice_id.sent_date:
+            target = {"invoice_identifier": message.invoice_id._payt_identifier()}
+        else:
+            target = {"debtor_identifier": message.debtor_id._payt_identifier()}
+        row = client.send_message(
+            target, {"subject": message.subject, "body": message.body}
+        )
+        message._note_sent(row)
+        return {batch: DONE}
+
+    @api.model
+    def _send_plan(self, connection, client, batch):
+        plan = batch._target()
+        if not plan or not plan.decision:
+            return {batch: Outcome("cancelled")}
+        row = client.decide_plan(plan.payt_id, plan.decision)
+        if not row:
+            # Accepted without a word: look at the plan itself.
+            return {batch: Outcome("unknown", "unclear")}
+        plan._apply(row)
+        plan.decision = False
+        return {batch: DONE}
+
+    @api.model
+    def _send_mandate(self, connection, client, batch):
+        debtor = batch._target()
+        contract = debtor and debtor._direct_debit_contract()
+        if not contract:
+            return {batch: Outcome("cancelled")}
+        client.create_mandates([debtor._prepare_mandate(contract)])
+        return {batch: DONE}
+
+    @api.model
+    def _resolve_unknown(self, connection, client):
+        """Look at Payt whether unclear operations have arrived."""
+        margin = self.env.cr.now()
+        unclear = self.env["payt.operation"].search(
+            [("connection_id", "=", connection.id), ("state", "=", "unknown")]
+        )
+        for operation in unclear.try_lock_for_update():
+            waited = margin - operation.claimed_date
+            if waited.total_seconds() < self._look_up_after() * 60:
+                continue
+            target = operation._target()
+            if not target:
+                operation.state = "cancelled"
+                continue
+            try:
+                arrived = getattr(self, f"_arrived_{operation.kind}")(client, target)
+            except PaytError as error:
+                connection._set_error(error)
+                return
+            if arrived:
+                operation._finish({operation: DONE})
+            else:
+                operation._reopen("retry", next_try=False)
+
+    @api.model
+    def _look_up_after(self):
+        return LOOK_UP_AFTER_MINUTES
+
+    @api.model
+    def _arrived_message(self, client, message):
+        filters = (
+            {"invoice_ids": message.invoice_id.payt_id}
+            if message.invoice_id.payt_id
+            else {"debtor_ids": message.debtor_id.payt_id}
+        )
+        fields_ = ["id", "sender_type", "subject", "content", "sent_at", "updated_at"]
+        for row in client.iterate("messages", fields=fields_, **filters):
+            if message._is_same(row):
+                message._note_sent(row)
+                return True
+        return False
+
+    @api.model
+    def _arrived_plan(self, client, plan):
+        for row in client.iterate("payment_plans", ids=plan.payt_id):
+            plan._apply(row)
+        stamp = {"approve": "active", "reject": "rejected", "deactivate": "ended"}
+        if plan.state == stamp.get(plan.decision):
+            plan.decision = False
+            return True
+        return False
+
+    @api.model
+    def _arrived_mandate(self, client, debtor):
+        contract = debtor._direct_debit_contract()
+        rows = client.iterate("psp_mandates", debtor_numbers=debtor.debtor_number)
+        return any(row.get("mandate_reference") == contract.name for row in rows)
