@@ -17,6 +17,7 @@
         "wizards/payt_answer_wizard_views.xml",
         "views/payt_operation_views.xml",
         "views/payt_transaction_views.xml",
+        "views/payt_bank_payment_views.xml",
         "views/payt_message_views.xml",
         "views/payt_difference_views.xml",
         "views/payt_invoice_views.xml",
@@ -30,6 +31,7 @@
         "views/menus.xml",
         "views/portal_finance.xml",
         "data/onergy_work_queue_data.xml",
+        "views/portal_plan.xml",
     ],
     "assets": {
         "web.assets_frontend": ["onergy_payt/static/src/scss/portal.scss"],

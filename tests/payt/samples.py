@@ -3,6 +3,23 @@
 from payt_client import file_checksum
 
 PDF = b"%PDF-1.4 simulated invoice"
+VAT_RATE = {
+    "code": "odoo-21.00",
+    "rate": "21.00",
+    "name": "21 %",
+    "category": "regular",
+}
+LINE = {
+    "description": "Voorschot",
+    "vat_rate_code": "odoo-21.00",
+    "vat_percentage": "21.00",
+    "product_quantity": "1",
+    "product_price": "100.00",
+    "total_excl_tax_amount": "100.00",
+    "vat_amount": "21.00",
+    "total_incl_tax_amount": "121.00",
+    "line_order": 1,
+}
 
 
 def contact(number="1"):

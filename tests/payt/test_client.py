@@ -446,3 +446,24 @@ def test_no_secret_reaches_the_log(payt, client, caplog):
 
 def test_the_user_agent_names_the_connector_and_its_version(client):
     assert client._session.headers["User-Agent"] == "onergy_payt/19.0.1.0.0 (Odoo)"
+
+
+def test_attachments_go_along_as_parts(payt, client):
+    samples.load(client, "1")
+    client.send_message(
+        {"invoice_identifier": "db-invoice-1"},
+        {"subject": "Bijlage", "body": "Zie de brief – graag lezen"},
+        [("brief.pdf", samples.PDF, "application/pdf")],
+    )
+    (message,) = payt.state.messages.values()
+    assert message["content"] == "Zie de brief – graag lezen"
+    assert message["attachments"] == ["brief.pdf"]
+    assert payt.state.attachments["brief.pdf"] == samples.PDF
+
+
+def test_an_impatient_client_tries_once(payt, client, naps):
+    payt.faults.add({"kind": "server_error", "times": 2})
+    with pytest.raises(PaytServerError):
+        client.impatient().administrations()
+    assert not naps
+    assert payt.counts.total() == 1

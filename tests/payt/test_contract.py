@@ -136,6 +136,9 @@ def hold_conversation(payt, client):
         [samples.invoice("1", document=document), samples.invoice("2")]
     )
     client.upsert_invoices([samples.invoice("3", "-10.00")])
+    client.upsert_vat_rates([samples.VAT_RATE])
+    client.upsert_invoices([samples.invoice("4", invoice_lines=[samples.LINE])])
+    payt.control_match_bank({"invoice_number": "INV/4", "amount": "20.00"})
     client.patch_invoices(
         [
             {
@@ -157,6 +160,12 @@ def hold_conversation(payt, client):
     client.send_message(
         {"debtor_identifier": "db-partner-1"}, {"subject": "Dag", "body": "Hallo."}
     )
+    client.send_message(
+        {"debtor_identifier": "db-partner-1"},
+        {"subject": "Bijlage", "body": "Zie bijlage."},
+        [("brief.pdf", samples.PDF, "application/pdf")],
+    )
+    client.mark_messages_read(list(payt.state.messages))
     terms = [{"amount": 60.5, "due_date": "2026-12-31"}]
     plan = client.create_plan(terms, ["db-invoice-2"])
     for decision in ("deactivate", "approve", "reject"):

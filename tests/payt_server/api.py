@@ -356,6 +356,14 @@ class Api:
         row = self.state.creditor_message(invoice, debtor, body["message"])
         return 200, self._entity("message", row, None)
 
+    def _patch_messages(self, body, faults, _parts):
+        return 200, self._bulk(body["messages"], "id", self.state.mark_read, faults)
+
+    def _post_vat_rates(self, body, faults, _parts):
+        return 201, self._bulk(
+            body["vat_rates"], "code", self.state.upsert_vat_rate, faults
+        )
+
     def _post_payment_plans(self, body, _faults, _parts):
         invoices = [
             self.state.find("invoices", invoice_identifier=identifier)

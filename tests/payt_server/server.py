@@ -1,8 +1,10 @@
 """The HTTP side: routing, tokens, rate limit, faults, recording, control."""
 
 import base64
+import email
 import hashlib
 import json
+import pickle
 import secrets
 import socket
 import threading
@@ -19,7 +21,7 @@ from . import schema
 from .api import Api, ApiError, encode, numeric_ids
 from .faults import Faults
 from .site import Site
-from .state import ADMINISTRATION, PaytState
+from .state import ADMINISTRATION, TABLES, PaytState
 from .webhooks import Webhooks
 
 # The simulator's own credentials; they open nothing else.
@@ -53,6 +55,8 @@ class PaytServer:
         self.faults = Faults()
         self.webhooks = Webhooks(self.state, self.lock, encode)
         self.site = Site(self)
+        self.stopped = threading.Event()
+        self._saved = None
         self._thread = None
         self.reset()
 
@@ -67,6 +71,9 @@ class PaytServer:
         self._httpd.serve_forever()
 
     def stop(self):
+        if self.stopped.is_set():
+            return
+        self.stopped.set()
         self.webhooks.close()
         self._httpd.shutdown()
         self._httpd.server_close()
@@ -91,6 +98,27 @@ class PaytServer:
             self.refresh_token = None
             self.codes = {}
             self.token_seconds = 7200
+
+    # ------------------------------------------------- between two starts (the demo)
+
+    def save(self, path):
+        """Write down what Payt knows, if anything changed; all of it or nothing."""
+        with self.lock:
+            moment = self.state.latest
+            if moment == self._saved:
+                return
+            content = pickle.dumps(vars(self.state))
+        draft = path.with_suffix(".new")
+        draft.write_bytes(content)
+        draft.replace(path)
+        self._saved = moment
+
+    def load(self, path):
+        """Take up what :meth:`save` of an earlier start wrote; links point here now."""
+        with self.lock:
+            base = self.state.public_base
+            vars(self.state).update(pickle.loads(path.read_bytes()))
+            self.state.public_base = base
 
     # ------------------------------------------------------------------ limits
 
@@ -203,6 +231,12 @@ class PaytServer:
                 values.get("reversal_code"),
             )
 
+    def control_match_bank(self, values):
+        """Payt's own bank matching finds a payment of an invoice."""
+        with self.lock:
+            payment = self.state.match_bank(self._invoice(values), values["amount"])
+            return {"id": payment["id"]}
+
     def control_phase(self, values):
         with self.lock:
             self.state.advance(
@@ -213,6 +247,24 @@ class PaytServer:
         with self.lock:
             self.state.comment(self._invoice(values), values["text"])
 
+    def control_start_counting(self, _values):
+        with self.lock:
+            self.counts.clear()
+            self._windows.clear()
+            self.busiest_second = self.refused_by_limit = 0
+
+    def control_numbers(self, _values):
+        with self.lock:
+            return {
+                "counts": dict(self.counts),
+                "busiest_second": self.busiest_second,
+                "refused_by_limit": self.refused_by_limit,
+                "rows": {
+                    "files": len(self.state.files),
+                    **{table: len(getattr(self.state, table)) for table in TABLES},
+                },
+            }
+
     def control_send_unsent(self, _values):
         with self.lock:
             self.state.send_unsent()
@@ -222,6 +274,7 @@ class PaytServer:
         with self.lock:
             return {
                 "invoices": encode(list(self.state.invoices.values())),
+                "payment_plans": encode(list(self.state.payment_plans.values())),
                 "payments": encode(list(self.state.payments.values())),
                 "messages": encode(list(self.state.messages.values())),
                 "psp_transactions": encode(list(self.state.psp_transactions.values())),
@@ -351,14 +404,34 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self):
         if not self.raw:
             return None
-        if self.headers.get("Content-Type", "").startswith("application/json"):
+        kind = self.headers.get("Content-Type", "")
+        if kind.startswith("application/json"):
             return json.loads(self.raw)
+        if kind.startswith("multipart/form-data"):
+            return self._parts(kind)
         form = {}
         for key, values in parse_qs(self.raw.decode(), keep_blank_values=True).items():
             if key.endswith("[]"):
                 form[key[:-2]] = values
             else:
                 form[key] = values[-1]
+        return form
+
+    def _parts(self, kind):
+        """Read a form in parts; files are kept by name, ``a[b]`` becomes nested."""
+        head = f"Content-Type: {kind}\r\n\r\n".encode()
+        form = {}
+        for part in email.message_from_bytes(head + self.raw).get_payload():
+            name = part.get_param("name", header="Content-Disposition")
+            outer, _bracket, inner = name.partition("[")
+            holder = form.setdefault(outer, {}) if inner else form
+            key = inner.partition("]")[0] or outer
+            content = part.get_payload(decode=True)
+            if part.get_filename():
+                self.owner.state.attachments[part.get_filename()] = content
+                holder.setdefault(key, []).append(part.get_filename())
+            else:
+                holder[key] = content.decode()
         return form
 
     def _answer(self, operation, query, body, status, payload, headers=None):

@@ -73,12 +73,14 @@ class PaytState:
 
     def reset(self):
         self._ids = itertools.count(100001)
-        self._latest = datetime(2000, 1, 1)
+        self.latest = datetime(2000, 1, 1)
         for table in TABLES:
             setattr(self, table, {})
         self._index = {table: {} for table in TABLES}
         self.deleted = {table: [] for table in TABLES}
         self.files = {}
+        self.attachments = {}
+        self.vat_rates = {}
         self.uploads = {}
         self.events = []
         self.mailbox = []
@@ -90,8 +92,8 @@ class PaytState:
         """Now to the millisecond, and later than every earlier answer."""
         moment = datetime.now(UTC).replace(tzinfo=None)
         moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-        self._latest = max(moment, self._latest + timedelta(milliseconds=1))
-        return self._latest
+        self.latest = max(moment, self.latest + timedelta(milliseconds=1))
+        return self.latest
 
     def new_id(self):
         return str(next(self._ids))
@@ -221,6 +223,22 @@ class PaytState:
             raise Refusal("Debtor not found")
         return debtor
 
+    def check_lines(self, values):
+        """Return the lines of an invoice; each refers to a rate that exists."""
+        lines = values.get("invoice_lines") or []
+        for line in lines:
+            if line["vat_rate_code"] not in self.vat_rates:
+                raise Refusal(f"vat_rate_code {line['vat_rate_code']} is unknown")
+        return lines
+
+    def upsert_vat_rate(self, values):
+        self.vat_rates[values["code"]] = values
+
+    def mark_read(self, values):
+        message = self.messages[values["id"]]
+        message["read_at"] = self.now() if values["read"] else None
+        self.touch(message)
+
     def upsert_invoice(self, values, create):
         """Create or change an invoice; returns warnings."""
         row = self.find("invoices", invoice_number=values["invoice_number"])
@@ -256,6 +274,7 @@ class PaytState:
                 "sent_at": values.get("sent_at"),
                 "checksum": (document or {}).get("checksum"),
                 "labels": values.get("labels") or [],
+                "invoice_lines": self.check_lines(values),
                 "paused_by_user": False,
             },
         )
@@ -380,6 +399,33 @@ class PaytState:
                 if sign > 0:
                     self.emit("invoice_payment_created", invoice, "invoice")
 
+    def match_bank(self, invoice, amount):
+        """Payt finds a payment of this invoice on a bank statement that it reads."""
+        row = self.insert(
+            "payments",
+            {
+                "invoice_id": invoice["id"],
+                "total_amount": money(amount),
+                "payment_date": self.now().date().isoformat(),
+                "cost_type": "principal",
+                "transaction_type": "payment",
+                "payment_method": "bank_transfer",
+                "bank_transaction": {
+                    "id": self.new_id(),
+                    "bank_account_name": "Simulator",
+                    "description": f"Betaling {invoice['invoice_number']}",
+                    "currency_code": invoice["currency_code"],
+                    "exchange_rate": "1.0",
+                    "amount": money(amount),
+                    "book_amount": money(amount),
+                    "book_date": self.now().date().isoformat(),
+                },
+            },
+        )
+        self.set_open(invoice, invoice["open_amount"] - money(amount))
+        self.emit("invoice_payment_created", invoice, "invoice")
+        return row
+
     def comment(self, invoice, text, subject="Vraag over uw factuur"):
         message = self.insert(
             "messages",
@@ -403,6 +449,7 @@ class PaytState:
                 "sender_type": "creditor",
                 "subject": values.get("subject"),
                 "content": values.get("body"),
+                "attachments": values.get("attachments") or [],
                 "invoice_id": invoice["id"] if invoice else None,
                 "debtor_id": debtor_id,
                 "sent_at": self.now(),

@@ -1,13 +1,10 @@
 """The client: one method per kind of call, all through one careful request method."""
 
 import copy
-import email.utils
 import json
 import logging
 import random
-import re
 import time
-from datetime import UTC, datetime
 
 import requests
 
@@ -15,18 +12,23 @@ from .errors import (
     PaytAuthError,
     PaytConnectionError,
     PaytError,
-    PaytNotFoundError,
-    PaytPermissionError,
     PaytProtocolError,
     PaytRateLimitError,
-    PaytServerError,
     PaytUnclearOutcomeError,
     PaytUploadExpiredError,
-    PaytValidationError,
 )
 from .ratelimit import NoLimit
 from .results import BulkResult, UploadSlot
 from .values import format_utc, parse_utc
+from .wire import (
+    FORM,
+    decode,
+    error_for,
+    form_pairs,
+    nested_pairs,
+    new_session,
+    query_value,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -34,9 +36,8 @@ _logger = logging.getLogger(__name__)
 MAX_PAGE_SIZE = 500
 # Documented for block and resume only.
 MAX_BLOCK_SIZE = 1000
-MAX_CONNECTIONS = 32
-_MISSING_SCOPE = re.compile(r"([a-z_]+:(?:read|write))")
-_FORM = "application/x-www-form-urlencoded"
+# Payt says "multipart files" and no more; this is how its other nested fields go.
+ATTACHMENTS = "message[attachments][]"
 
 
 class PaytClient:
@@ -79,7 +80,7 @@ class PaytClient:
         self._max_wait = max_wait
         self._page_size = min(page_size, MAX_PAGE_SIZE)
         self._block_as_json = block_as_json
-        self._session = session or _session()
+        self._session = session or new_session()
         self._session.headers["User-Agent"] = f"onergy_payt/{version} (Odoo)"
         self._session.headers["Accept"] = "application/json"
         self._sleep = sleep
@@ -109,7 +110,7 @@ class PaytClient:
         :param filters: lists are sent comma separated, datetimes as UTC timestamps
         :raises PaytProtocolError: when Payt hands out the same cursor twice
         """
-        params = {key: _query_value(value) for key, value in filters.items()}
+        params = {key: query_value(value) for key, value in filters.items()}
         if scoped:
             params["administration_id"] = self._administration_id
         if fields:
@@ -203,28 +204,44 @@ class PaytClient:
                     "The upload address is no longer valid", status=response.status_code
                 )
             if response.status_code >= 400:
-                raise _error_for(response, "PUT", "upload")
+                raise error_for(response, "PUT", "upload")
 
         self._with_retries("PUT", "upload", send, check, repeatable=True)
 
-    def send_message(self, target, message):
+    def send_message(self, target, message, attachments=()):
         """Send a message to a debtor. Never repeated by the client.
 
         :param target: ``{"invoice_identifier": …}`` or ``{"debtor_identifier": …}``
         :param message: dict with ``subject`` and ``body`` (and e-mail addresses)
+        :param attachments: tuples (file name, bytes, content type)
         :return: Payt's message as dict
         :raises PaytUnclearOutcomeError: look the message up before sending again
         """
+        body = {
+            "administration_id": self._administration_id,
+            **target,
+            "message": message,
+        }
+        files = [(ATTACHMENTS, attachment) for attachment in attachments]
         return self.request(
-            "POST",
-            "/v1/messages",
-            body={
-                "administration_id": self._administration_id,
-                **target,
-                "message": message,
-            },
-            repeatable=False,
+            "POST", "/v1/messages", body=body, files=files, repeatable=False
         )
+
+    def mark_messages_read(self, message_ids):
+        """Tell Payt that these messages have been read."""
+        return self._bulk(
+            "PATCH",
+            "messages",
+            [{"id": number, "read": True} for number in message_ids],
+        )
+
+    def upsert_vat_rates(self, rates):
+        """Make rates known that lines of invoices refer to.
+
+        :param rates: dicts with ``code``, ``rate`` (percentage as text), ``name`` and
+            ``category``
+        """
+        return self._bulk("POST", "vat_rates", rates)
 
     def decide_plan(self, plan_id, decision):
         """Approve, reject or deactivate a payment plan; returns the plan as dict."""
@@ -309,11 +326,14 @@ class PaytClient:
         *,
         params=None,
         body=None,
+        files=(),
         as_form=False,
         repeatable=True,
     ):
         """Carry out one call and return the decoded answer, None when it is empty.
 
+        :param files: tuples (field name, (file name, bytes, content type)); with any
+            the body is sent as a form in parts
         :param repeatable: False for calls whose double would be seen by a debtor
         :raises PaytError: one of the classes in :mod:`.errors`
         """
@@ -322,11 +342,11 @@ class PaytClient:
             token = self._tokens.token()
 
             def send(token=token):
-                return self._send(method, path, token, params, body, as_form)
+                return self._send(method, path, token, params, body, files, as_form)
 
             def check(response):
                 if response.status_code >= 300:
-                    raise _error_for(response, method, path)
+                    raise error_for(response, method, path)
 
             try:
                 response = self._with_retries(method, path, send, check, repeatable)
@@ -335,14 +355,17 @@ class PaytClient:
                     raise
                 renewed = True
                 continue
-            return _decode(response, path)
+            return decode(response, path)
 
-    def _send(self, method, path, token, params, body, as_form):
+    def _send(self, method, path, token, params, body, files, as_form):
         headers = {"Authorization": f"Bearer {token}"}
         data = None
-        if body is not None:
-            headers["Content-Type"] = _FORM if as_form else "application/json"
-            data = _form_pairs(body) if as_form else json.dumps(body)
+        if files:
+            # The library makes up the boundary, and with it the content type.
+            data = nested_pairs(body)
+        elif body is not None:
+            headers["Content-Type"] = FORM if as_form else "application/json"
+            data = form_pairs(body) if as_form else json.dumps(body)
         self._pause(self._limiter.reserve())
         self.calls += 1
         return self._session.request(
@@ -350,6 +373,7 @@ class PaytClient:
             self._base_url + path,
             params=params,
             data=data,
+            files=files or None,
             headers=headers,
             timeout=self._timeout,
             # A redirected POST would become a GET with our token at another host.
@@ -417,102 +441,9 @@ class PaytClient:
             self._sleep(seconds)
 
 
-def _session():
-    """A session whose connections are enough for all threads that upload."""
-    session = requests.Session()
-    adapter = requests.adapters.HTTPAdapter(pool_maxsize=MAX_CONNECTIONS)
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, adapter)
-    return session
-
-
 def _never_arrived(error):
     """Whether the server cannot have seen the request."""
     return isinstance(error, requests.ConnectTimeout) or (
         isinstance(error, requests.ConnectionError)
         and "NewConnectionError" in repr(error)
     )
-
-
-def _decode(response, path):
-    if not response.content.strip():
-        return None
-    try:
-        return response.json()
-    except ValueError:
-        raise PaytProtocolError(
-            f"{path}: the answer is no JSON", status=response.status_code
-        ) from None
-
-
-def _error_for(response, method, path):
-    """Turn an answer of 3xx–5xx into the error that says what to do about it."""
-    status = response.status_code
-    code, text = _error_details(response)
-    label = f"{method} {path}: {status}"
-    if text:
-        label = f"{label} {text}"
-    known = {"status": status, "code": code}
-    if status == 429:
-        return PaytRateLimitError(label, retry_after=_retry_after(response), **known)
-    if status >= 500:
-        return PaytServerError(label, **known)
-    if status == 401:
-        return PaytAuthError(label, **known)
-    if status == 403:
-        found = _MISSING_SCOPE.search(text or "")
-        return PaytPermissionError(
-            label, scope=found.group(1) if found else None, **known
-        )
-    if status == 404:
-        return PaytNotFoundError(label, **known)
-    if status in (400, 409, 422):
-        return PaytValidationError(text or label, **known)
-    return PaytProtocolError(label, **known)
-
-
-def _error_details(response):
-    """Return (code, message); Payt's clients have met both the flat and nested form."""
-    try:
-        payload = response.json()
-    except ValueError:
-        return None, ""
-    if not isinstance(payload, dict):
-        return None, ""
-    if isinstance(payload.get("error"), dict):
-        payload = payload["error"]
-    return payload.get("code"), str(payload.get("message") or "")[:500]
-
-
-def _retry_after(response):
-    """Seconds of the Retry-After header (a number or an HTTP date), or None."""
-    value = response.headers.get("Retry-After")
-    if not value:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-
-
-def _form_pairs(body):
-    pairs = []
-    for key, value in body.items():
-        if isinstance(value, list):
-            pairs += [(f"{key}[]", item) for item in value]
-        else:
-            pairs.append((key, value))
-    return pairs
-
-
-def _query_value(value):
-    if isinstance(value, datetime):
-        return format_utc(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple, set)):
-        return ",".join(str(item) for item in value)
-    return str(value)

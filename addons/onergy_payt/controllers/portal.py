@@ -10,6 +10,7 @@ from odoo.addons.onergy_residents.controllers.portal import OnergyPortal
 TIMELINE_ON_FINANCE = 3
 TIMELINE_LENGTH = 200
 MAX_TEXT = 4000
+MAX_REASON = 500
 # More than a person writes; less than a machine wants to.
 MAX_MESSAGES_PER_DAY = 20
 NOTICES_ON_FINANCE = 24
@@ -43,6 +44,9 @@ class PaytPortal(OnergyPortal):
             "payt_notices": (still_open if only_open else notices)[:NOTICES_ON_FINANCE],
             "payt_reversed": still_open.filtered("reversal_date"),
             "payt_of_bills": self._get_payt_of_bills,
+            "payt_plans": self._get_asked_plans(still_open),
+            "payt_can_ask_plan": self._get_payt_connection(contract).plan_max_terms > 1,
+            "payt_plan_asked": kw.get("plan") == "asked",
             "timeline": self._get_timeline(contract, TIMELINE_ON_FINANCE),
         }
 
@@ -179,12 +183,113 @@ class PaytPortal(OnergyPortal):
         return self._timeline_done("advance", kw)
 
     # ------------------------------------------------------------------
+    # PAYMENT PLAN
+    # ------------------------------------------------------------------
+
+    @route(
+        "/my/plan/<int:notice_id>",
+        type="http",
+        auth="user",
+        website=True,
+        methods=["GET"],
+        readonly=True,
+    )
+    def portal_my_plan(self, notice_id, **kw):
+        notice, contract = self._get_notice_for_plan(notice_id)
+        return self._render_plan(notice, contract)
+
+    def _render_plan(self, notice, contract, error=None, typed=None):
+        # sudo: amounts and dates that the resident himself is offered
+        plans = request.env["payt.plan"].sudo()
+        choices = []
+        for count in self._get_plan_counts(contract):
+            terms = plans._make_terms(notice, count)
+            amount, when = terms[-1][0], terms[0][1]["due_date"]
+            choices.append({"count": count, "amount": amount, "first": when})
+        return request.render(
+            "onergy_payt.portal_my_plan",
+            {
+                **self._prepare_onergy_values("finance", contract_id=contract.id),
+                "notice": notice,
+                "choices": choices,
+                "error": error,
+                "typed": typed or {},
+                "page_name": "onergy_plan",
+            },
+        )
+
+    @route(
+        "/my/plan/<int:notice_id>",
+        type="http",
+        auth="user",
+        website=True,
+        methods=["POST"],
+    )
+    def portal_plan_ask(self, notice_id, terms="", reason="", **kw):
+        """Keep the proposal; staff decides, Payt hears of it when they approve."""
+        notice, contract = self._get_notice_for_plan(notice_id)
+        reason, typed = reason.strip(), {"terms": terms, "reason": reason}
+        counts = [str(count) for count in self._get_plan_counts(contract)]
+        if terms not in counts:
+            return self._render_plan(notice, contract, "terms", typed)
+        if not reason or len(reason) > MAX_REASON:
+            return self._render_plan(notice, contract, "reason", typed)
+        # sudo: residents may not write plans; whose bill it is was checked
+        request.env["payt.plan"].sudo()._propose(notice.sudo(), int(terms), reason)
+        query = f"?plan=asked&contract_id={contract.id}"
+        return request.redirect(f"/my/finance{query}#onergy_payt")
+
+    def _get_notice_for_plan(self, notice_id):
+        """Return (notice, contract) of an open bill that a plan may be asked for."""
+        notice = request.env["payt.invoice"].search(
+            [
+                ("id", "=", notice_id),
+                (
+                    "partner_id",
+                    "child_of",
+                    request.env.user.commercial_partner_id.id,
+                ),
+                ("move_id.move_type", "=", "out_invoice"),
+                ("move_id.payment_state", "in", ("not_paid", "partial")),
+                ("status", "!=", "plan"),
+            ]
+        )
+        contract = notice.move_id.onergy_contract_id
+        contract = contract or self._get_selected_contract()
+        if (
+            not notice
+            or not contract
+            or self._get_asked_plans(notice)
+            or not self._get_plan_counts(contract)
+        ):
+            raise NotFound()
+        return notice, contract
+
+    def _get_plan_counts(self, contract):
+        return range(2, self._get_payt_connection(contract).plan_max_terms + 1)
+
+    def _get_asked_plans(self, notices):
+        """Return the undecided proposals, as dict id of the notice → plan."""
+        # sudo: only whether there is one leaves here
+        plans = (
+            request.env["payt.plan"]
+            .sudo()
+            .search(
+                [
+                    ("state", "=", "proposed"),
+                    ("asked_invoice_ids", "in", notices.ids),
+                ]
+            )
+        )
+        return {notice.id: plan for plan in plans for notice in plan.asked_invoice_ids}
+
+    # ------------------------------------------------------------------
     # HELPERS
     # ------------------------------------------------------------------
 
     def _get_payt_connection(self, contract):
         """Return the supplier's connection, empty when there is none."""
-        # sudo: residents may not read connections; two harmless fields leave here
+        # sudo: residents may not read connections; harmless settings leave here
         return (
             request.env["payt.connection"]
             .sudo()

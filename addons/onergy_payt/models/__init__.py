@@ -1,9 +1,11 @@
 from . import (
     account_move,
+    account_move_line,
     account_partial_reconcile,
     account_payment,
     onergy_contract,
     onergy_demo,
+    payt_bank_payment,
     payt_case,
     payt_connection,
     payt_cursor,

@@ -1,6 +1,6 @@
 from dateutil.relativedelta import relativedelta
 
-from odoo import models
+from odoo import api, models
 
 # What the simulator of the project (tests/payt_server) starts with.
 SIMULATOR = {
@@ -18,8 +18,8 @@ MONTHS = 3
 class OnergyDemo(models.AbstractModel):
     """A connection with the simulator for the demo supplier.
 
-    It is not live: nothing leaves until somebody starts the simulator and presses
-    "Go live". Until then the queue shows what would be sent.
+    It is not live: nothing leaves until the simulator runs (``./dev demo`` starts it)
+    or somebody presses "Go live". Until then the queue shows what would be sent.
     """
 
     _inherit = "onergy.demo"
@@ -42,3 +42,20 @@ class OnergyDemo(models.AbstractModel):
         connection.action_create_clearing_journal()
         connection.action_send_existing()
         return connection
+
+    @api.model
+    @api.private
+    def connect_payt_simulator(self, address):
+        """Put the demo's connection on a running simulator and go live.
+
+        :param address: of the simulator, e.g. ``http://127.0.0.1:8220``
+        """
+        connection = self.env["payt.connection"].search(
+            [("webhook_key", "=", SIMULATOR["webhook_key"])], limit=1
+        )
+        if not connection:
+            return
+        # Another address stops a live connection; this one is proved by going live.
+        connection.write({"api_base_url": address, "app_base_url": address})
+        if not connection.is_live:
+            connection.action_go_live()

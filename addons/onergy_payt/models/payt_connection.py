@@ -109,6 +109,14 @@ class PaytConnection(models.Model):
         tracking=True,
     )
     send_pdf = fields.Boolean("Send the PDF along", default=True)
+    send_lines = fields.Boolean(
+        "Send the lines along",
+        help="Payt shows the lines of an invoice to the payer; the VAT rates that they "
+        "need are made at Payt.",
+    )
+    vat_codes = fields.Char(
+        readonly=True, copy=False, help="The VAT rates that Payt has been told of."
+    )
     push_mandates = fields.Boolean(
         "Register direct debit mandates",
         help="Register a mandate at Payt for each contract that pays by direct debit.",
@@ -175,6 +183,12 @@ class PaytConnection(models.Model):
     webhook_url = fields.Char(
         "Webhook address", compute="_compute_webhook_url", groups="base.group_system"
     )
+    plan_max_terms = fields.Integer(
+        "Most terms of a payment plan",
+        default=6,
+        help="Residents may ask for a plan of at most so many monthly terms. 0 = they "
+        "cannot ask for one on our portal.",
+    )
     paper_fee = fields.Monetary(
         "Fee for paper invoices",
         default=0.0,
@@ -194,6 +208,8 @@ class PaytConnection(models.Model):
     failed_count = fields.Integer(compute="_compute_counts")
     attention_count = fields.Integer(compute="_compute_counts")
     unread_count = fields.Integer(compute="_compute_counts")
+    bank_count = fields.Integer(compute="_compute_counts")
+    plan_count = fields.Integer(compute="_compute_counts")
     difference_count = fields.Integer(compute="_compute_counts")
 
     _company_uniq = models.UniqueIndex(
@@ -207,6 +223,10 @@ class PaytConnection(models.Model):
     _page_range = models.Constraint(
         "CHECK (page_size BETWEEN 1 AND 500 AND batch_size BETWEEN 1 AND 1000)",
         "Pages hold 1 to 500 rows, batches 1 to 1000.",
+    )
+    _plan_range = models.Constraint(
+        "CHECK (plan_max_terms BETWEEN 0 AND 24)",
+        "A payment plan has at most 24 terms.",
     )
 
     # -------------------------------------------------------------------- computes
@@ -302,11 +322,15 @@ class PaytConnection(models.Model):
         attention = counts("payt.transaction", [("state", "=", "attention")])
         unread = counts("payt.message", [("is_unread", "=", True)])
         differences = counts("payt.difference", [])
+        plans = counts("payt.plan", [("state", "=", "proposed")])
+        bank = counts("payt.bank.payment", [("state", "=", "new")])
         for connection in self:
             connection.pending_count = pending.get(connection, 0)
             connection.failed_count = failed.get(connection, 0)
             connection.attention_count = attention.get(connection, 0)
             connection.unread_count = unread.get(connection, 0)
+            connection.bank_count = bank.get(connection, 0)
+            connection.plan_count = plans.get(connection, 0)
             connection.difference_count = differences.get(connection, 0)
 
     @api.constrains("requests_per_second", "environment")
@@ -338,6 +362,7 @@ class PaytConnection(models.Model):
         )
         result = super().write(vals)
         moved.filtered("live_enabled").live_enabled = False
+        moved.filtered("vat_codes").vat_codes = False
         return result
 
     # --------------------------------------------------------------------- helpers

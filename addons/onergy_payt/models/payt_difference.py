@@ -208,6 +208,16 @@ class PaytDifference(models.Model):
                 ["amount:sum"],
             )
         )
+        at_bank = set(
+            self.env["payt.bank.payment"]
+            .search(
+                [
+                    ("invoice_id", "in", self.invoice_id.ids),
+                    ("state", "=", "new"),
+                ]
+            )
+            .invoice_id
+        )
         texts = {
             "missing": self.env._("This invoice has not arrived at Payt."),
             "total": self.env._(
@@ -225,6 +235,11 @@ class PaytDifference(models.Model):
             elif unbooked.get(row.invoice_id):
                 row.explanation = self.env._(
                     "Paid online, but the payment is not booked in Odoo."
+                )
+            elif row.difference > 0 and row.invoice_id in at_bank:
+                row.explanation = self.env._(
+                    "Payt saw a bank payment that is not booked in Odoo yet; see Bank "
+                    "payments."
                 )
             elif row.difference > 0:
                 row.explanation = self.env._("Payt thinks that more has been paid.")

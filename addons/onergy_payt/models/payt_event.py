@@ -6,7 +6,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..client import PaytPermissionError, text_id
-from .payt_pull import RESOURCES as LISTS
+from ..payt_fields import RESOURCES as LISTS
 
 KEEP_DAYS = 90
 BATCH = 500

@@ -125,10 +125,25 @@ class PaytInvoice(models.Model):
             # Taken back here: nothing is owed, whatever the document still says.
             residual = book_residual = 0.0
         pending = self._unbooked_amount()
+        pending += self._bank_amount(residual - pending)
         if pending:
             residual -= pending
             book_residual -= pending
         return total, residual, book_total, book_residual
+
+    def _bank_amount(self, residual):
+        """Money that Payt found on a bank statement and that Odoo has not booked.
+
+        As soon as it is booked, our open amount is no longer higher than Payt's, and
+        nothing is left of it here.
+        """
+        self.ensure_one()
+        if not self.payt_id or residual <= self.open_amount:
+            return 0.0
+        seen = self.env["payt.bank.payment"].search(
+            [("invoice_id", "=", self.id), ("state", "=", "new")]
+        )
+        return min(sum(seen.mapped("amount")), residual - self.open_amount)
 
     def _unbooked_amount(self):
         """Money that Payt has received for this invoice and Odoo has not booked."""
@@ -178,9 +193,40 @@ class PaytInvoice(models.Model):
             "description": move.payment_reference or move.ref or move.name,
             "category": move.onergy_move_kind or "other",
         }
+        if self.connection_id.send_lines:
+            values["invoice_lines"] = self._prepare_lines()
         if self.connection_id.send_mode == "odoo":
             values["sent_at"] = format_utc(move.create_date)
         return values
+
+    def _product_lines(self):
+        return self.move_id.invoice_line_ids.filtered(
+            lambda line: line.display_type == "product"
+        )
+
+    def _prepare_lines(self):
+        """Return all lines: Payt wants every one of an invoice, or none."""
+        self.ensure_one()
+        sign = -1 if self.move_id.move_type == "out_refund" else 1
+        lines = []
+        for number, line in enumerate(self._product_lines(), start=1):
+            rate = line._payt_vat_rate()
+            lines.append(
+                {
+                    "description": line.name or line.product_id.display_name or "-",
+                    "vat_rate_code": rate["code"],
+                    "vat_percentage": rate["rate"],
+                    "product_quantity": f"{line.quantity:g}",
+                    "product_price": f"{sign * line.price_unit:.10g}",
+                    "total_excl_tax_amount": format_money(sign * line.price_subtotal),
+                    "vat_amount": format_money(
+                        sign * (line.price_total - line.price_subtotal)
+                    ),
+                    "total_incl_tax_amount": format_money(sign * line.price_total),
+                    "line_order": number,
+                }
+            )
+        return lines
 
     def _prepare_open_amount(self):
         self.ensure_one()

@@ -46,6 +46,13 @@ class PaytMessage(models.Model):
     )
     is_unread = fields.Boolean("To read", readonly=True, index=True)
     is_sent = fields.Boolean("Arrived at Payt", readonly=True)
+    attachment_ids = fields.Many2many(
+        "ir.attachment",
+        string="Attachments",
+        readonly=True,
+        help="Sent along to the payer. What payers attach stays at Payt: its API does "
+        "not hand it out.",
+    )
     mail_message_id = fields.Many2one("mail.message", readonly=True)
 
     _payt_uniq = models.UniqueIndex(
@@ -61,14 +68,17 @@ class PaytMessage(models.Model):
         :return: number of messages about debtors that are not ours
         """
         pull = self.env["payt.pull"]
-        known = set(
-            self.search(
+        known = {
+            message.payt_id: message
+            for message in self.search(
                 [
                     ("connection_id", "=", connection.id),
                     ("payt_id", "in", [text_id(row["id"]) for row in rows]),
                 ]
-            ).mapped("payt_id")
-        )
+            )
+        }
+        read = [known.get(text_id(row["id"])) for row in rows if row.get("read_at")]
+        self.union(*filter(None, read)).filtered("is_unread").is_unread = False
         rows = [row for row in rows if text_id(row["id"]) not in known]
         if not rows:
             return 0
@@ -173,6 +183,7 @@ class PaytMessage(models.Model):
             author_id=author.id,
             message_type="comment",
             subtype_xmlid="mail.mt_note",
+            attachment_ids=self.attachment_ids.copy().ids,
         )
         self.mail_message_id = posted
         if self.is_unread:
@@ -183,7 +194,7 @@ class PaytMessage(models.Model):
     # --------------------------------------------------------------------- writing
 
     @api.model
-    def _send(self, debtor, subject, body, invoice=None):
+    def _send(self, debtor, subject, body, invoice=None, attachments=None):
         """Queue a message to a debtor and show it in the chatter."""
         # sudo: the caller has been checked; residents write to us in this way as well
         message = self.sudo().create(
@@ -196,6 +207,10 @@ class PaytMessage(models.Model):
                 "invoice_id": invoice.id if invoice else False,
             }
         )
+        if attachments:
+            # sudo: uploaded in the wizard by the same person
+            attachments.sudo().write({"res_model": self._name, "res_id": message.id})
+            message.attachment_ids = attachments
         self.env["payt.operation"]._enqueue("message", message)
         message._post_in_chatter()
         return message
@@ -226,7 +241,10 @@ class PaytMessage(models.Model):
     def action_mark_read(self):
         self.env["payt.operation"]._check_may_act()
         # sudo: staff reads these records, the buttons write them
-        self.sudo().is_unread = False
+        unread = self.sudo().filtered("is_unread")
+        unread.is_unread = False
+        # What a resident wrote on our own portal is not at Payt.
+        self.env["payt.operation"]._enqueue("read", unread.filtered("payt_id"))
 
     def action_answer(self):
         self.ensure_one()

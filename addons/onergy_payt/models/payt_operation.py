@@ -15,6 +15,7 @@ KINDS = [
     ("block", "Pause or resume reminders"),
     ("open_amount", "Open amount"),
     ("message", "Message"),
+    ("read", "Message read"),
     ("plan", "Answer to a payment plan"),
 ]
 # Not sent twice when the outcome is unclear: a person would notice.

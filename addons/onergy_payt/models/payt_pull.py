@@ -13,6 +13,7 @@ from ..client import (
     text_id,
     web_address,
 )
+from ..payt_fields import DELETED, INVOICE_FIELDS, PAYMENT_FIELDS, RESOURCES
 
 # Clocks differ and Payt may show a change late: read a little twice.
 OVERLAP = timedelta(minutes=5)
@@ -22,156 +23,6 @@ DELETED_DAYS = 89
 CHUNK = 100
 # After one of these the other lists would fail in the same way.
 HOPELESS = (PaytAuthError, PaytConnectionError, PaytRateLimitError)
-
-INVOICE_FIELDS = [
-    "id",
-    "administration_id",
-    "debtor_id",
-    "debtor_number",
-    "invoice_number",
-    "invoice_identifier",
-    "invoice_date",
-    "due_date",
-    "currency_code",
-    "payment_method",
-    "total_amount",
-    "open_amount",
-    "book_total_amount",
-    "book_open_amount",
-    "administration_costs_total",
-    "administration_costs_open",
-    "payment_date",
-    "active_credit_case_id",
-    "active_payment_plan_id",
-    "paused_at",
-    "paused_by_user",
-    "sent_at",
-    "pre_reminder_at",
-    "first_reminder_at",
-    "reminder_1_at",
-    "reminder_2_at",
-    "reminder_3_at",
-    "reminder_4_at",
-    "latest_reminder_at",
-    "final_reminder_at",
-    "collectable_at",
-    "debt_collection_at",
-    "pre_summons_at",
-    "first_summons_at",
-    "summons_1_at",
-    "summons_2_at",
-    "summons_3_at",
-    "summons_4_at",
-    "latest_summons_at",
-    "notice_of_default_at",
-    "pre_judicial_at",
-    "bailiff_at",
-    "public_url",
-    "deeplink_url",
-    "updated_at",
-]
-DEBTOR_FIELDS = [
-    "id",
-    "administration_id",
-    "debtor_number",
-    "debtor_identifier",
-    "name",
-    "postal_address",
-    "debtor_provided_email_address",
-    "public_url",
-    "deeplink_url",
-    "book_open_amount",
-    "payment_behaviour",
-    "paused_at",
-    "updated_at",
-]
-TRANSACTION_FIELDS = [
-    "id",
-    "administration_id",
-    "debtor_id",
-    "invoice_ids",
-    "amount",
-    "book_amount",
-    "currency_code",
-    "payment_method",
-    "status",
-    "paid_at",
-    "reversal_code",
-    "bank_account_name",
-    "bank_account_number",
-    "updated_at",
-]
-PAYMENT_FIELDS = [
-    "id",
-    "administration_id",
-    "invoice_id",
-    "total_amount",
-    "total_book_amount",
-    "payment_date",
-    "cost_type",
-    "transaction_type",
-    "reversal_code",
-    "payment_method",
-    "updated_at",
-    {"psp_transaction": TRANSACTION_FIELDS},
-]
-MESSAGE_FIELDS = [
-    "id",
-    "administration_id",
-    "sender_type",
-    "subject",
-    "content",
-    "invoice_id",
-    "debtor_id",
-    "credit_case_id",
-    "sent_at",
-    "received_at",
-    "read_at",
-    "updated_at",
-]
-CASE_FIELDS = [
-    "id",
-    "administration_id",
-    "debtor_id",
-    "case_number",
-    "credit_case_number",
-    "currency_code",
-    "total_amount",
-    "open_amount",
-    "interest_costs",
-    "debt_collection_costs",
-    "public_url",
-    "deeplink_url",
-    "started_at",
-    "updated_at",
-]
-PLAN_FIELDS = [
-    "id",
-    "administration_id",
-    "debtor_id",
-    "payment_terms",
-    "active",
-    "auto_activated",
-    "reason",
-    "proposed_at",
-    "approved_at",
-    "rejected_at",
-    "deactivated_at",
-    "public_url",
-    "created_at",
-    "updated_at",
-]
-RESOURCES = {
-    "debtors": DEBTOR_FIELDS,
-    "invoices": INVOICE_FIELDS,
-    "psp_transactions": TRANSACTION_FIELDS,
-    "payments": PAYMENT_FIELDS,
-    "credit_cases": CASE_FIELDS,
-    "payment_plans": PLAN_FIELDS,
-    "messages": MESSAGE_FIELDS,
-    "notes": None,
-}
-DELETED = ("invoices", "payments", "credit_cases", "payment_plans")
 
 
 class PaytPull(models.AbstractModel):
@@ -471,8 +322,12 @@ class PaytPull(models.AbstractModel):
         """Keep the rows of online payments; the others are echoes of what we sent.
 
         Each open amount that we push makes Payt invent a payment, without saying so.
-        Only a row that carries an online transaction is money that Odoo does not know.
+        Only a row that carries an online transaction is money that Odoo does not know;
+        one with a bank transaction is money that Odoo will find on the same statement.
         """
+        self.env["payt.bank.payment"]._upsert(
+            connection, [row for row in rows if row.get("bank_transaction")]
+        )
         online = [row for row in rows if row.get("psp_transaction")]
         if not online:
             return
@@ -497,6 +352,7 @@ class PaytPull(models.AbstractModel):
         booked = lines.transaction_id.filtered(lambda t: t.state == "booked")
         booked._needs_attention(self.env._("Payt has deleted this payment."))
         (lines - booked.line_ids).unlink()
+        self.env["payt.bank.payment"]._find(connection, rows).unlink()
 
     @api.model
     def _book(self, connection):
@@ -510,7 +366,9 @@ class PaytPull(models.AbstractModel):
 
     @api.model
     def _delete_credit_cases(self, connection, rows):
-        self.env["payt.case"]._find(connection, rows).active = False
+        cases = self.env["payt.case"]._find(connection, rows)
+        cases.invoice_ids.write({"case_id": False, "has_case": False})
+        cases.active = False
 
     @api.model
     def _apply_payment_plans(self, connection, rows):
@@ -518,7 +376,9 @@ class PaytPull(models.AbstractModel):
 
     @api.model
     def _delete_payment_plans(self, connection, rows):
-        self.env["payt.plan"]._find(connection, rows).state = "ended"
+        plans = self.env["payt.plan"]._find(connection, rows)
+        plans.write({"state": "ended", "decision": False})
+        plans.activity_unlink(["mail.mail_activity_data_todo"])
 
     @api.model
     def _apply_messages(self, connection, rows):

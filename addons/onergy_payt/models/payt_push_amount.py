@@ -4,7 +4,7 @@ from .payt_operation import DONE, Outcome
 
 
 class PaytPushAmount(models.AbstractModel):
-    """Open amounts and blocks of invoices that Payt has already."""
+    """Small changes of what Payt has already: open amounts, blocks, read marks."""
 
     _inherit = "payt.push"
 
@@ -16,7 +16,14 @@ class PaytPushAmount(models.AbstractModel):
         that was paid online a minute ago and reminds the debtor.
         """
         outcomes, ready = {}, {}
-        for operation, invoice in batch._targets().items():
+        targets = batch._targets()
+        self.env["payt.bank.payment"].search(
+            [
+                ("invoice_id", "in", [invoice.id for invoice in targets.values()]),
+                ("state", "=", "new"),
+            ]
+        )._note_booked()
+        for operation, invoice in targets.items():
             if not invoice:
                 outcomes[operation] = Outcome("cancelled")
             elif not invoice.sent_date or not self._open_amount_differs(invoice):
@@ -73,3 +80,17 @@ class PaytPushAmount(models.AbstractModel):
         outcomes |= self._send_bulk(client, "block_invoices", block, names, worn)
         outcomes |= self._send_bulk(client, "resume_invoices", resume, names, worn)
         return outcomes
+
+    @api.model
+    def _send_read(self, connection, client, batch):
+        """Payt shows its own users as well what has been read."""
+        payloads, names, outcomes = {}, {}, {}
+        for operation, message in batch._targets().items():
+            if message.payt_id:
+                payloads[operation] = message.payt_id
+                names[operation] = (message.payt_id,)
+            else:
+                outcomes[operation] = Outcome("cancelled")
+        return outcomes | self._send_bulk(
+            client, "mark_messages_read", payloads, names, self._worn(batch)
+        )

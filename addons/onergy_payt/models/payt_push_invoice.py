@@ -40,6 +40,7 @@ class PaytPushInvoice(models.AbstractModel):
             payloads[operation] = payload
             names[operation] = (payload["invoice_number"], invoice._payt_identifier())
         files, missing = self._get_files(connection, ready, payloads)
+        self._send_vat_rates(connection, client, [ready[op] for op in payloads])
         found, late = yield partial(
             self._talk_invoices, client, payloads, files, names, self._worn(batch)
         )
@@ -78,6 +79,22 @@ class PaytPushInvoice(models.AbstractModel):
                 sent[operation] = payload
         found = self._send_bulk(client, "upsert_invoices", sent, names, worn)
         return outcomes | found, late
+
+    @api.model
+    def _send_vat_rates(self, connection, client, invoices):
+        """Make the rates known that the lines refer to: once, it is a short list."""
+        if not connection.send_lines:
+            return
+        known = set((connection.vat_codes or "").split())
+        rates = {
+            rate["code"]: rate
+            for invoice in invoices
+            for rate in (line._payt_vat_rate() for line in invoice._product_lines())
+        }
+        new = sorted(set(rates) - known)
+        if new:
+            client.upsert_vat_rates([rates[code] for code in new])
+            connection.vat_codes = " ".join(sorted(known | set(new)))
 
     @api.model
     def _not_ready(self, invoice):

@@ -1,6 +1,6 @@
-from odoo import api, models
+from odoo import api, fields, models
 
-from ..client import PaytError
+from ..client import PaytError, text_id
 from .payt_operation import DONE, Outcome
 
 # Give Payt a moment to show what it has received.
@@ -22,7 +22,12 @@ class PaytPushOnce(models.AbstractModel):
         else:
             target = {"debtor_identifier": message.debtor_id._payt_identifier()}
         row = client.send_message(
-            target, {"subject": message.subject, "body": message.body}
+            target,
+            {"subject": message.subject, "body": message.body},
+            [
+                (attachment.name, attachment.raw, attachment.mimetype)
+                for attachment in message.attachment_ids
+            ],
         )
         message._note_sent(row)
         return {batch: DONE}
@@ -32,7 +37,16 @@ class PaytPushOnce(models.AbstractModel):
         plan = batch._target()
         if not plan or not plan.decision:
             return {batch: Outcome("cancelled")}
-        row = client.decide_plan(plan.payt_id, plan.decision)
+        if plan.decision == "create":
+            row = client.create_plan(
+                [
+                    {"amount": term.amount, "due_date": str(term.due_date)}
+                    for term in plan.term_ids
+                ],
+                [invoice._payt_identifier() for invoice in plan.asked_invoice_ids],
+            )
+        else:
+            row = client.decide_plan(plan.payt_id, plan.decision)
         if not row:
             # Accepted without a word: look at the plan itself.
             return {batch: Outcome("unknown", "unclear")}
@@ -94,9 +108,24 @@ class PaytPushOnce(models.AbstractModel):
 
     @api.model
     def _arrived_plan(self, client, plan):
+        if plan.decision == "create" and not plan.payt_id:
+            # The list has no filter by debtor; what is new since then is a short list.
+            since = fields.Datetime.subtract(plan.write_date, hours=1)
+            for row in client.iterate("payment_plans", updated_after=since):
+                if text_id(row["debtor_id"]) == plan.debtor_id.payt_id:
+                    own = plan._find_own(plan.debtor_id, row)
+                    if own == plan:
+                        plan._apply(row)
+                        return True
+            return False
         for row in client.iterate("payment_plans", ids=plan.payt_id):
             plan._apply(row)
-        stamp = {"approve": "active", "reject": "rejected", "deactivate": "ended"}
+        stamp = {
+            "create": "active",
+            "approve": "active",
+            "reject": "rejected",
+            "deactivate": "ended",
+        }
         if plan.state == stamp.get(plan.decision):
             plan.decision = False
             return True

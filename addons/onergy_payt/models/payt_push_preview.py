@@ -37,6 +37,8 @@ class PaytPushPreview(models.AbstractModel):
             return {action: [target._payt_identifier()]}
         if kind == "message":
             return {"message": {"subject": target.subject, "body": target.body}}
+        if kind == "read":
+            return {"messages": [{"id": target.payt_id, "read": True}]}
         if kind == "plan":
             return {target.decision or "": target.payt_id}
         return {"debtor": target.debtor_number}

@@ -24,3 +24,15 @@ class TestDemo(PaytCommon):
         self.assertIn(
             '"amount_total": "95.00"', self.operations(self.mirror(move)).preview
         )
+
+    def test_starting_the_simulator_puts_the_demo_on_it(self):
+        self.connection.active = False
+        today = fields.Date.context_today(self.env.user)
+        move = self.invoice(95.0, invoice_date=today, invoice_date_due=today)
+        demo = self.env["onergy.demo"].with_company(self.company).sudo()
+        connection = demo._load_payt(today)
+        connection.send_pdf = False
+        demo.connect_payt_simulator(self.payt.address)
+        self.assertTrue(connection.is_live)
+        self.run_cron("push")
+        self.assertTrue(self.at_payt(move))

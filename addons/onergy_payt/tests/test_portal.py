@@ -199,3 +199,48 @@ class TestPortal(PaytCommon, HttpCase):
         before = self.env.cr.sql_log_count
         self.url_open(url)
         return self.env.cr.sql_log_count - before
+
+    # --------------------------------------------------------------------------- plan
+
+    def test_a_resident_proposes_to_pay_in_parts(self):
+        move = self.bill(amount=100.0)
+        self.sync()
+        url = f"/my/plan/{self.mirror(move).id}"
+        self.assertIn(url, self.page())
+        text = " ".join(self.page(url).split())
+        self.assertIn("3 maanden", text)
+        self.assertIn("33,33", text)
+        response = self.post(url, terms="3", reason="Even krap")
+        self.assertIn("voorstel", response.text)
+        plan = self.env["payt.plan"].sudo().search([])
+        self.assertEqual((plan.state, plan.reason), ("proposed", "Even krap"))
+        self.assertEqual(plan.asked_invoice_ids, self.mirror(move))
+        self.assertEqual(sum(plan.term_ids.mapped("amount")), 100.0)
+        self.assertTrue(plan.activity_ids)
+        self.assertNotIn(url, self.page())
+        self.page(url, status=404)
+
+    def test_a_proposal_has_to_be_complete(self):
+        move = self.bill()
+        self.sync()
+        url = f"/my/plan/{self.mirror(move).id}"
+        for data in ({"terms": "99", "reason": "x"}, {"terms": "2", "reason": " "}):
+            response = self.post(url, **data)
+            self.assertIn("plan_error", response.text)
+        self.assertFalse(self.env["payt.plan"].sudo().search([]))
+
+    def test_nobody_asks_a_plan_for_the_bill_of_another(self):
+        move = self.bill(self.other)
+        self.sync()
+        url = f"/my/plan/{self.mirror(move).id}"
+        self.page(url, status=404)
+        self.assertEqual(self.post(url, terms="2", reason="x").status_code, 404)
+        self.assertFalse(self.env["payt.plan"].sudo().search([]))
+
+    def test_plans_can_be_switched_off(self):
+        self.connection.plan_max_terms = 0
+        move = self.bill()
+        self.sync()
+        url = f"/my/plan/{self.mirror(move).id}"
+        self.assertNotIn(url, self.page())
+        self.page(url, status=404)

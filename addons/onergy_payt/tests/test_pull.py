@@ -166,7 +166,197 @@ class TestPull(PaytCommon):
         self.pull()
         self.assertEqual(self.env["payt.message"].search([]).kind, "note")
 
+    def test_what_is_read_here_is_read_at_payt_and_the_reverse(self):
+        for text in ("Een", "Twee"):
+            self.payt.control_comment({"invoice_number": self.move.name, "text": text})
+        self.pull()
+        first, second = self.env["payt.message"].search([], order="id")
+        first.action_mark_read()
+        self.push()
+        rows = {row["id"]: row for row in self.payt.state.messages.values()}
+        self.assertTrue(rows[first.payt_id].get("read_at"))
+        self.assertFalse(rows[second.payt_id].get("read_at"))
+        with self.payt.locked() as state:
+            state.mark_read({"id": second.payt_id, "read": True})
+        self.pull()
+        self.assertFalse(second.is_unread)
+
+    # --------------------------------------------------------------------- deletions
+
+    def _delete(self, table, row, **extra):
+        with self.payt.locked() as state:
+            state.delete(table, row, **extra)
+        self.connection.cursor_ids.sudo().last_run = False
+        self.pull()
+
+    def test_a_deleted_case_is_put_away(self):
+        self.phase("debt_collection")
+        self.pull()
+        case = self.mirror(self.move).case_id
+        (row,) = self.payt.state.credit_cases.values()
+        with self.payt.locked():
+            self.at_payt(self.move).update(
+                active_credit_case_id=None, debt_collection_at=None
+            )
+            self.payt.state.touch(self.at_payt(self.move))
+        self._delete("credit_cases", row, debtor_id=row["debtor_id"])
+        self.assertFalse(case.active)
+        mirror = self.mirror(self.move)
+        self.assertFalse(mirror.case_id or mirror.has_case)
+        self.assertNotEqual(mirror.status, "debt_collection")
+
+    def test_a_deleted_plan_has_ended(self):
+        plan = self._propose()
+        (row,) = self.payt.state.payment_plans.values()
+        self._delete("payment_plans", row, debtor_id=row["debtor_id"])
+        self.assertEqual(plan.state, "ended")
+        self.assertFalse(plan.activity_ids)
+
+    def _delete_payment(self):
+        (row,) = self.payt.state.payments.values()
+        self._delete(
+            "payments", row, invoice_id=row["invoice_id"], origin_identifier=""
+        )
+
+    def test_a_deleted_payment_that_was_booked_needs_a_person(self):
+        self.pay(self.move)
+        self.pull()
+        self._delete_payment()
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "attention")
+        self.assertIn("deleted", transaction.problem)
+        self.assertTrue(transaction.activity_ids)
+        self.assertEqual(self.move.payment_state, "paid")
+
+    def test_a_deleted_payment_that_was_not_booked_yet_is_forgotten(self):
+        self.connection.journal_id.inbound_payment_method_line_ids.write(
+            {"payment_account_id": False}
+        )
+        self.pay(self.move)
+        self.pull()
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "attention")
+        self.assertTrue(transaction.line_ids)
+        self._delete_payment()
+        self.assertFalse(transaction.line_ids)
+        self.assertEqual(self.move.amount_residual, 100.0)
+
+    # ----------------------------------------------------------------- bank payments
+
+    def _match_bank(self, amount="100.00"):
+        self.payt.control_match_bank(
+            {"invoice_number": self.move.name, "amount": amount}
+        )
+        self.pull()
+        return self.env["payt.bank.payment"].search([])
+
+    def test_a_bank_payment_is_a_suggestion_and_books_nothing(self):
+        payment = self._match_bank()
+        self.assertEqual((payment.amount, payment.state), (100.0, "new"))
+        self.assertEqual(self.move.amount_residual, 100.0)
+        self.assertTrue(self.move.activity_ids)
+        self.assertEqual(self.env["account.payment"].search_count([]), 0)
+        self.connection.invalidate_recordset()
+        self.assertEqual(self.connection.bank_count, 1)
+
+    def test_our_open_amount_does_not_undo_what_payt_saw_at_the_bank(self):
+        payment = self._match_bank("60.00")
+        self.mirror(self.move).action_send_open_amount()
+        self.mirror(self.move).action_send()
+        self.push()
+        self.assertEqual(str(self.at_payt(self.move)["open_amount"]), "40.00")
+        # The bank statement brings it into our books: nothing is counted twice.
+        self._pay_in_odoo(60.0)
+        self.sync()
+        self.assertEqual(payment.state, "booked")
+        self.assertEqual(str(self.at_payt(self.move)["open_amount"]), "40.00")
+        self._pay_in_odoo(40.0)
+        self.sync()
+        self.assertEqual(self.at_payt(self.move)["open_amount"], 0)
+
+    def _pay_in_odoo(self, amount):
+        self.env["account.payment.register"].with_context(
+            active_model="account.move", active_ids=self.move.ids
+        ).create({"amount": amount})._create_payments()
+
+    def test_a_wrong_match_is_refused_and_payt_told(self):
+        payment = self._match_bank()
+        payment.action_ignore()
+        self.push()
+        self.assertEqual(str(self.at_payt(self.move)["open_amount"]), "100.00")
+
+    def test_a_suggestion_opens_the_payment_wizard_filled_in(self):
+        action = self._match_bank("60.00").action_register()
+        wizard = (
+            self.env[action["res_model"]].with_context(**action["context"]).create({})
+        )
+        self.assertEqual(wizard.amount, 60.0)
+
+    def test_the_reason_of_a_difference_is_named(self):
+        self._match_bank("60.00")
+        row = self.differences()
+        self.assertEqual(row.kind, "amount")
+        self.assertIn("bank", row.explanation)
+
+    def test_a_deleted_bank_payment_is_no_suggestion_any_more(self):
+        self._match_bank()
+        self._delete_payment()
+        self.assertFalse(self.env["payt.bank.payment"].search([]))
+
     # ------------------------------------------------------------------------- plans
+
+    def _ask(self, count=3):
+        return (
+            self.env["payt.plan"].sudo()._propose(self.mirror(self.move), count, "Krap")
+        )
+
+    def test_a_proposal_of_our_portal_is_made_at_payt_when_approved(self):
+        plan = self._ask()
+        self.assertEqual(plan.term_ids.mapped("amount"), [33.34, 33.33, 33.33])
+        self.assertTrue(plan.activity_ids)
+        self.sync()
+        self.assertFalse(self.payt.state.payment_plans)
+        plan.action_approve()
+        self.sync()
+        (row,) = self.payt.state.payment_plans.values()
+        self.assertEqual((plan.payt_id, plan.state), (row["id"], "active"))
+        self.assertEqual(self.mirror(self.move).status, "plan")
+        self.assertFalse(plan.activity_ids)
+        self.assertEqual(self.env["payt.plan"].search_count([]), 1)
+
+    def test_a_plan_with_unclear_outcome_is_not_made_twice(self):
+        self.patch(self.env.registry["payt.push"], "_look_up_after", lambda push: 0)
+        for number, kind in enumerate(("cut_after", "error_after", "cut_before"), 1):
+            with self.subTest(kind=kind):
+                plan = self._ask(number + 1)
+                self.payt.faults.add(
+                    {"kind": kind, "operation": "POST /v1/payment_plans"}
+                )
+                plan.action_approve()
+                self.push()
+                self.assertEqual(self.operations(plan).state, "unknown")
+                self.push()
+                self.sync()
+                self.assertEqual(len(self.payt.state.payment_plans), number)
+                self.assertEqual(plan.state, "active")
+                self.assertEqual(self.env["payt.plan"].search_count([]), number)
+
+    def test_a_refused_proposal_is_told_in_a_message(self):
+        plan = self._ask()
+        plan.action_reject()
+        self.sync()
+        self.assertEqual(plan.state, "rejected")
+        self.assertFalse(self.payt.state.payment_plans)
+        (row,) = self.payt.state.messages.values()
+        self.assertIn("cannot agree", row["content"])
+        with self.assertRaises(UserError):
+            plan.action_approve()
+
+    def test_a_proposal_about_another_amount_is_not_approved(self):
+        plan = self._ask()
+        self._pay_in_odoo(40.0)
+        with self.assertRaises(UserError):
+            plan.action_approve()
 
     def _propose(self):
         with self.payt.locked() as state:

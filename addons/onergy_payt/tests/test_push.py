@@ -418,3 +418,72 @@ class TestPush(PaytCommon):
         self.assertEqual(self.operations(kind="message").state, "unknown")
         self.push()
         self.assertEqual(len(self.payt.state.messages), 1)
+
+    def test_an_attachment_goes_along(self):
+        move = self.invoice()
+        self.sync()
+        attachment = self.env["ir.attachment"].create(
+            {"name": "brief.pdf", "raw": b"%PDF letter", "mimetype": "application/pdf"}
+        )
+        wizard = (
+            self.env["payt.answer.wizard"]
+            .with_context(default_invoice_id=self.mirror(move).id)
+            .create(
+                {"body": "Zie de brief.", "attachment_ids": [(6, 0, attachment.ids)]}
+            )
+        )
+        wizard.action_send()
+        self.sync()
+        (row,) = self.payt.state.messages.values()
+        self.assertEqual(row["attachments"], ["brief.pdf"])
+        self.assertEqual(self.payt.state.attachments["brief.pdf"], b"%PDF letter")
+        note = self.env["payt.message"].search([]).mail_message_id
+        self.assertEqual(note.attachment_ids.mapped("name"), ["brief.pdf"])
+
+    # -------------------------------------------------------------------------- lines
+
+    def test_lines_go_along_with_the_rates_they_need(self):
+        self.connection.send_lines = True
+        tax = self.env["account.tax"].create(
+            {"name": "BTW 21", "amount": 21.0, "company_id": self.company.id}
+        )
+        move = self.invoice(100.0, post=False)
+        move.invoice_line_ids.tax_ids = tax
+        move.write(
+            {
+                "invoice_line_ids": [
+                    (0, 0, {"name": "Zonder", "price_unit": 0.15234, "quantity": 100}),
+                    (0, 0, {"name": "Let op", "display_type": "line_note"}),
+                ]
+            }
+        )
+        move.invoice_line_ids.filtered(lambda li: li.name == "Zonder").tax_ids = False
+        move.action_post()
+        credit = self.invoice(50.0, move_type="out_refund")
+        self.push()
+        first, second = self.at_payt(move)["invoice_lines"]
+        self.assertEqual(
+            (
+                first["total_excl_tax_amount"],
+                first["vat_amount"],
+                first["total_incl_tax_amount"],
+                first["vat_percentage"],
+            ),
+            ("100.00", "21.00", "121.00", "21.00"),
+        )
+        self.assertEqual(second["product_price"], "0.15234")
+        self.assertEqual(second["total_incl_tax_amount"], "15.23")
+        rates = self.payt.state.vat_rates
+        self.assertEqual(rates[first["vat_rate_code"]]["category"], "regular")
+        self.assertEqual(rates[second["vat_rate_code"]]["category"], "none")
+        (line,) = self.at_payt(credit)["invoice_lines"]
+        self.assertEqual(line["total_incl_tax_amount"], "-50.00")
+        self.assertEqual(self.payt.counts["POST /v1/vat_rates"], 1)
+        self.invoice(10.0)
+        self.push()
+        self.assertEqual(self.payt.counts["POST /v1/vat_rates"], 1)
+
+    def test_no_lines_unless_asked(self):
+        move = self.invoice()
+        self.push()
+        self.assertFalse(self.at_payt(move)["invoice_lines"])

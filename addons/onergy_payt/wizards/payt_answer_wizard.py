@@ -14,6 +14,7 @@ class PaytAnswerWizard(models.TransientModel):
     question = fields.Text(related="message_id.body")
     subject = fields.Char(required=True)
     body = fields.Text("Message", required=True)
+    attachment_ids = fields.Many2many("ir.attachment", string="Attachments")
 
     @api.model
     def default_get(self, fields):
@@ -42,7 +43,11 @@ class PaytAnswerWizard(models.TransientModel):
         if not self.body.strip():
             raise UserError(self.env._("Write a message first."))
         self.env["payt.message"]._send(
-            self.debtor_id, self.subject, self.body, self.invoice_id
+            self.debtor_id,
+            self.subject,
+            self.body,
+            self.invoice_id,
+            self.attachment_ids,
         )
         self.message_id.action_mark_read()
         return {"type": "ir.actions.act_window_close"}
