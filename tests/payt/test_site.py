@@ -73,6 +73,24 @@ def test_a_pushed_open_amount_can_reopen_a_paid_invoice(payt, client, invoice):
     assert invoice["open_amount"] == 121
 
 
+def test_the_collector_finds_a_bank_payment(payt, invoice):
+    visit(payt, f"/beheer/{invoice['id']}/bank", start="1")
+    assert not invoice["open_amount"]
+    (payment,) = payt.state.payments.values()
+    assert payment["bank_transaction"]["amount"] == 121
+
+
+def test_everything_is_kept_between_two_starts(payt, client, invoice, tmp_path):
+    payt.control_pay({"invoice_number": "INV/1"})
+    payt.save(tmp_path / "state")
+    payt.reset()
+    assert not payt.state.invoices
+    payt.load(tmp_path / "state")
+    stored = payt.state.find("invoices", invoice_number="INV/1")
+    assert not stored["open_amount"]
+    assert payt.state.new_id() not in payt.state.payments
+
+
 def test_unknown_pages_are_not_found(payt):
     for path in ("/i/none", "/d/none", "/nothing", "/bank/1"):
         assert requests.get(payt.address + path).status_code == 404

@@ -233,7 +233,7 @@ class Site:
     def _invoice_conversation(self, invoice):
         messages = "".join(
             f"<li><strong>{'U' if row['sender_type'] == 'debtor' else 'Wij'}:</strong> "
-            f"{escape(row.get('content') or '')}</li>"
+            f"{escape(row.get('content') or '')}{_attachments(row)}</li>"
             for row in self.state.messages.values()
             if row.get("invoice_id") == invoice["id"]
         )
@@ -303,7 +303,8 @@ class Site:
             f'<form method="post" action="/beheer/{row["id"]}/fase">'
             f'<label for="f{row["id"]}">Fase</label>'
             f'<select id="f{row["id"]}" name="phase">{options}</select>'
-            '<button class="second">Fase zetten</button></form></td></tr>'
+            '<button class="second">Fase zetten</button></form>'
+            f"{self._bank_form(row)}</td></tr>"
             for row in self.state.invoices.values()
         )
         paid = "".join(
@@ -323,6 +324,15 @@ class Site:
             f"<section><h2>Betalingen</h2><table>{paid}</table></section>"
             '<section><form method="post" action="/beheer/alle/verstuur">'
             "<button>Facturen versturen</button></form></section>",
+        )
+
+    @staticmethod
+    def _bank_form(invoice):
+        if invoice["open_amount"] <= 0:
+            return ""
+        return (
+            f'<form method="post" action="/beheer/{invoice["id"]}/bank">'
+            '<button class="second">Per bank betaald</button></form>'
         )
 
     # --------------------------------------------------------------- actions
@@ -380,11 +390,19 @@ class Site:
             self.state.take_back(
                 self.state.psp_transactions[target], form["status"], "MD06"
             )
+        elif action == "bank" and target in self.state.invoices:
+            invoice = self.state.invoices[target]
+            self.state.match_bank(invoice, invoice["open_amount"])
         elif action == "verstuur":
             self.state.send_unsent()
         else:
             return None
         return "redirect", "/beheer"
+
+
+def _attachments(message):
+    names = ", ".join(message.get("attachments") or [])
+    return f" <em>(bijlage: {escape(names)})</em>" if names else ""
 
 
 def _terms(amount, count):
