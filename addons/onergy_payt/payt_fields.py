@@ -150,6 +150,16 @@ PLAN_FIELDS = [
     "created_at",
     "updated_at",
 ]
+MANDATE_FIELDS = [
+    "id",
+    "administration_id",
+    "debtor_id",
+    "mandate_identifier",
+    "mandate_reference",
+    "provider",
+    "deactivated_at",
+    "updated_at",
+]
 RESOURCES = {
     "debtors": DEBTOR_FIELDS,
     "invoices": INVOICE_FIELDS,
@@ -160,4 +170,6 @@ RESOURCES = {
     "messages": MESSAGE_FIELDS,
     "notes": None,
 }
+# Only for those who register mandates at Payt.
+MANDATES = "psp_mandates"
 DELETED = ("invoices", "payments", "credit_cases", "payment_plans")

@@ -5,6 +5,7 @@ comparison runs; without it only our own schema is used.
 """
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import jsonschema
@@ -181,6 +182,7 @@ def hold_conversation(payt, client):
     add_what_only_payt_makes(payt)
     read_everything(client)
     client.delete_mandates(["M-1"])
+    list(client.iterate("psp_mandates/deleted", deleted_after=datetime(2026, 1, 1)))
 
 
 def add_what_only_payt_makes(payt):
@@ -207,8 +209,6 @@ def add_what_only_payt_makes(payt):
 
 
 def read_everything(client):
-    from datetime import datetime
-
     for name, spec in schema.OPERATIONS.items():
         if "page" not in spec or name == "GET /v1/administrations":
             continue

@@ -419,6 +419,7 @@ class Api:
             if row.get("mandate_reference") in wanted
         ]
         for row in found:
-            self.state.delete("psp_mandates", row, debtor_id=row["debtor_id"])
+            kept = ("debtor_id", "mandate_identifier", "provider")
+            self.state.delete("psp_mandates", row, **{name: row[name] for name in kept})
             self.state.emit("psp_mandate_revoked", row, "psp_mandate")
         return 200, {"success": True, "count": len(found), "errors": {}}

@@ -13,6 +13,7 @@ from . import (
     payt_difference,
     payt_event,
     payt_invoice,
+    payt_mandate,
     payt_message,
     payt_operation,
     payt_plan,

@@ -1,6 +1,6 @@
 from odoo import api, models
 
-MANDATE_FIELDS = {"payment_method", "bank_account_id"}
+MANDATE_FIELDS = {"payment_method", "bank_account_id", "partner_id", "active"}
 
 
 class OnergyContract(models.Model):
@@ -9,30 +9,20 @@ class OnergyContract(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         contracts = super().create(vals_list)
-        contracts._payt_queue_mandates()
+        self.env["payt.mandate"]._sync(contracts)
         return contracts
 
     def write(self, vals):
         result = super().write(vals)
         if MANDATE_FIELDS & set(vals):
-            self._payt_queue_mandates()
+            self.env["payt.mandate"]._sync(self)
         return result
 
-    def _payt_queue_mandates(self):
-        """Note that a mandate for direct debit has to be registered at Payt."""
-        payers = self.filtered(
-            lambda c: c.payment_method == "direct_debit" and c.bank_account_id
-        )
-        connections = payers and self.env["payt.connection"]._by_company(
-            payers.company_id
-        )
-        for company, connection in (connections or {}).items():
-            if connection.push_mandates:
-                own = payers.filtered(
-                    lambda c, company=company: c.company_id == company
-                )
-                debtors = self.env["payt.debtor"]._for_partners(
-                    connection, own.partner_id
-                )
-                for debtor in debtors.values():
-                    self.env["payt.operation"]._enqueue("mandate", debtor)
+    def _payt_payer(self):
+        return self.partner_id.commercial_partner_id
+
+    def _payt_debit_account(self):
+        """Return the account that bills are collected from (empty: no direct debit)."""
+        self.ensure_one()
+        by_debit = self.payment_method == "direct_debit" and self.active
+        return self.bank_account_id if by_debit else self.bank_account_id.browse()

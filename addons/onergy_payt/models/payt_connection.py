@@ -119,7 +119,8 @@ class PaytConnection(models.Model):
     )
     push_mandates = fields.Boolean(
         "Register direct debit mandates",
-        help="Register a mandate at Payt for each contract that pays by direct debit.",
+        help="Register a mandate at Payt for each contract that pays by direct debit; "
+        "revoke it when the contract is paid in another way or from another account.",
     )
     mandate_provider = fields.Selection(
         [("mollie", "Mollie"), ("twikey", "Twikey")], default="twikey"
@@ -361,6 +362,15 @@ class PaytConnection(models.Model):
             )
         )
         result = super().write(vals)
+        if vals.get("push_mandates"):
+            contracts = self.env["onergy.contract"].search(
+                [
+                    ("company_id", "in", self.company_id.ids),
+                    ("payment_method", "=", "direct_debit"),
+                    ("state", "!=", "ended"),
+                ]
+            )
+            self.env["payt.mandate"]._sync(contracts)
         moved.filtered("live_enabled").live_enabled = False
         moved.filtered("vat_codes").vat_codes = False
         return result

@@ -46,6 +46,7 @@ class PaytDebtor(models.Model):
         "answer was.",
     )
     payt_updated = fields.Char(readonly=True)
+    mandate_ids = fields.One2many("payt.mandate", "debtor_id")
 
     _partner_uniq = models.UniqueIndex("(connection_id, partner_id)")
 
@@ -126,29 +127,6 @@ class PaytDebtor(models.Model):
             "language_code": (partner.lang or self.env.company.partner_id.lang or "nl")[
                 :2
             ],
-        }
-
-    def _direct_debit_contract(self):
-        """Return the contract that this payer pays by direct debit (empty: none)."""
-        self.ensure_one()
-        return self.partner_id.onergy_contract_ids.filtered(
-            lambda contract: (
-                contract.payment_method == "direct_debit"
-                and contract.bank_account_id
-                and contract.company_id == self.company_id
-                and contract.state != "ended"
-            )
-        )[:1]
-
-    def _prepare_mandate(self, contract):
-        self.ensure_one()
-        account = contract.bank_account_id
-        return {
-            "bank_account_name": account.acc_holder_name or self.partner_id.name,
-            "bank_account_number": account.sanitized_acc_number,
-            "provider_code": self.connection_id.mandate_provider,
-            "mandate_reference": contract.name,
-            "debtor_code": self.debtor_number,
         }
 
     @api.model

@@ -6,6 +6,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..client import PaytPermissionError, text_id
+from ..payt_fields import MANDATES
 from ..payt_fields import RESOURCES as LISTS
 
 KEEP_DAYS = 90
@@ -22,6 +23,7 @@ RESOURCES = (
     ("case_", ("invoices", "credit_cases")),
     ("debtor_", ("debtors",)),
     ("email_", ("debtors",)),
+    ("psp_mandate_", (MANDATES,)),
 )
 
 
@@ -148,6 +150,10 @@ class PaytEvent(models.Model):
         pull = self.env["payt.pull"]
         client = connection._get_client()
         ordered = [name for name in LISTS if name in wanted]
+        if connection.push_mandates:
+            ordered += [
+                name for name in (MANDATES, f"{MANDATES}/deleted") if name in wanted
+            ]
         for resource in ordered:
             error = pull._pull_safely(connection, client, resource)
             if error and not isinstance(error, PaytPermissionError):

@@ -13,7 +13,14 @@ from ..client import (
     text_id,
     web_address,
 )
-from ..payt_fields import DELETED, INVOICE_FIELDS, PAYMENT_FIELDS, RESOURCES
+from ..payt_fields import (
+    DELETED,
+    INVOICE_FIELDS,
+    MANDATE_FIELDS,
+    MANDATES,
+    PAYMENT_FIELDS,
+    RESOURCES,
+)
 
 # Clocks differ and Payt may show a change late: read a little twice.
 OVERLAP = timedelta(minutes=5)
@@ -42,11 +49,12 @@ class PaytPull(models.AbstractModel):
                 self._pull_all(connection)
 
     @api.model
-    def _pull_all(self, connection, resources=tuple(RESOURCES), deleted=True):
+    def _pull_all(self, connection):
         """Read all lists of one connection; a refused one does not stop others."""
         cron = self.env["ir.cron"]
         client = connection._get_client()
-        for resource in resources:
+        mandates = (MANDATES,) if connection.push_mandates else ()
+        for resource in (*RESOURCES, *mandates):
             error = self._pull_safely(connection, client, resource)
             if isinstance(error, HOPELESS):
                 return
@@ -54,7 +62,7 @@ class PaytPull(models.AbstractModel):
                 return
         self._book(connection)
         cron._commit_progress()
-        for resource in DELETED if deleted else ():
+        for resource in (*DELETED, *mandates):
             error = self._pull_safely(connection, client, f"{resource}/deleted")
             if isinstance(error, HOPELESS):
                 return
@@ -100,7 +108,8 @@ class PaytPull(models.AbstractModel):
         else:
             stamp = "updated_at"
             since = cursor.watermark and cursor.watermark - OVERLAP
-            filters = {"updated_after": since, "fields": RESOURCES[name]}
+            names = MANDATE_FIELDS if name == MANDATES else RESOURCES[name]
+            filters = {"updated_after": since, "fields": names}
             apply = getattr(self, f"_apply_{name}")
         newest, count, unmatched = cursor.watermark, 0, 0
         for rows in client.pages(resource, **filters):
@@ -379,6 +388,14 @@ class PaytPull(models.AbstractModel):
         plans = self.env["payt.plan"]._find(connection, rows)
         plans.write({"state": "ended", "decision": False})
         plans.activity_unlink(["mail.mail_activity_data_todo"])
+
+    @api.model
+    def _apply_psp_mandates(self, connection, rows):
+        return self.env["payt.mandate"]._upsert(connection, rows)
+
+    @api.model
+    def _delete_psp_mandates(self, connection, rows):
+        self.env["payt.mandate"]._find(connection, rows)._note_revoked()
 
     @api.model
     def _apply_messages(self, connection, rows):

@@ -56,11 +56,18 @@ class PaytPushOnce(models.AbstractModel):
 
     @api.model
     def _send_mandate(self, connection, client, batch):
-        debtor = batch._target()
-        contract = debtor and debtor._direct_debit_contract()
-        if not contract:
+        mandate = batch._target()
+        if not mandate or mandate.is_wanted == (mandate.state == "registered"):
             return {batch: Outcome("cancelled")}
-        client.create_mandates([debtor._prepare_mandate(contract)])
+        if mandate.is_wanted and mandate.bank_account_id:
+            client.create_mandates([mandate._prepare_mandate()])
+            mandate.state = "registered"
+        elif mandate.state == "registered":
+            client.delete_mandates([mandate.reference])
+            mandate.state = "revoked"
+        else:
+            # Changed again before Payt ever heard of it.
+            mandate.state = "revoked"
         return {batch: DONE}
 
     @api.model
@@ -132,7 +139,15 @@ class PaytPushOnce(models.AbstractModel):
         return False
 
     @api.model
-    def _arrived_mandate(self, client, debtor):
-        contract = debtor._direct_debit_contract()
-        rows = client.iterate("psp_mandates", debtor_numbers=debtor.debtor_number)
-        return any(row.get("mandate_reference") == contract.name for row in rows)
+    def _arrived_mandate(self, client, mandate):
+        numbers = mandate.debtor_id.debtor_number
+        there = any(
+            row.get("mandate_reference") == mandate.reference
+            and not row.get("deactivated_at")
+            for row in client.iterate("psp_mandates", debtor_numbers=numbers)
+        )
+        if there:
+            mandate.state = "registered"
+        elif mandate.state == "registered":
+            mandate.state = "revoked"
+        return there == mandate.is_wanted

@@ -41,4 +41,5 @@ class PaytPushPreview(models.AbstractModel):
             return {"messages": [{"id": target.payt_id, "read": True}]}
         if kind == "plan":
             return {target.decision or "": target.payt_id}
-        return {"debtor": target.debtor_number}
+        action = "create" if target.is_wanted else "delete"
+        return {action: target.reference, "debtor": target.debtor_id.debtor_number}

@@ -18,8 +18,6 @@ class Ledger:
             )
             if not waiting and not self.payt.faults.pending:
                 break
-        self.push()
-        self.pull()
 
     def check_ledger(self, moves):
         for move in moves:
@@ -27,6 +25,7 @@ class Ledger:
         self.check_transactions()
         self.check_messages()
         self.check_plans()
+        self.check_mandates()
         left = self.operations().filtered(
             lambda o: o.state not in ("done", "partial", "cancelled")
         )
@@ -90,3 +89,14 @@ class Ledger:
             row = self.payt.state.payment_plans[plan.payt_id]
             self.assertEqual(plan.state == "active", bool(row["active"]))
             self.assertFalse(plan.decision, "a decision is still on its way")
+
+    def check_mandates(self):
+        """Payt has each mandate in use once, and no other."""
+        wanted = self.env["payt.mandate"].sudo().search([("is_wanted", "=", True)])
+        self.assertEqual(
+            sorted(wanted.mapped("reference")),
+            sorted(
+                row["mandate_reference"]
+                for row in self.payt.state.psp_mandates.values()
+            ),
+        )

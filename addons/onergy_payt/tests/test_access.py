@@ -13,6 +13,8 @@ MODELS = (
     "payt.invoice",
     "payt.transaction",
     "payt.transaction.line",
+    "payt.bank.payment",
+    "payt.mandate",
     "payt.message",
     "payt.plan",
     "payt.plan.term",

@@ -226,6 +226,109 @@ class TestPush(PaytCommon):
         self.assertEqual(mandate["mandate_reference"], contract.name)
         self.assertEqual(mandate["bank_account_number"], "NL91ABNA0417164300")
 
+    def test_another_account_is_another_mandate(self):
+        self.connection.push_mandates = True
+        contract = self._contract()
+        self.sync()
+        first = self.env["payt.mandate"].search([])
+        self.assertEqual((first.state, first.reference), ("registered", contract.name))
+        self.assertTrue(first.payt_id)
+        contract.bank_account_id = self.env["res.partner.bank"].create(
+            {"partner_id": self.payer.id, "acc_number": "NL02 ABNA 0123 4567 89"}
+        )
+        self.sync()
+        self.assertEqual(first.state, "revoked")
+        (stored,) = self.payt.state.psp_mandates.values()
+        self.assertEqual(stored["bank_account_number"], "NL02ABNA0123456789")
+        self.assertNotEqual(stored["mandate_reference"], first.reference)
+
+    def test_a_mandate_is_revoked_with_the_direct_debit(self):
+        self.connection.push_mandates = True
+        contract = self._contract()
+        self.push()
+        contract.payment_method = "bank_transfer"
+        self.push()
+        self.assertFalse(self.payt.state.psp_mandates)
+        contract.payment_method = "direct_debit"
+        self.push()
+        self.assertEqual(len(self.payt.state.psp_mandates), 1)
+        self.assertEqual(self.env["payt.mandate"].search_count([]), 2)
+
+    def test_a_revocation_with_unclear_outcome_is_looked_up(self):
+        self.patch(self.env.registry["payt.push"], "_look_up_after", lambda push: 0)
+        self.connection.push_mandates = True
+        contract = self._contract()
+        self.push()
+        for kind in ("cut_after", "cut_before"):
+            with self.subTest(kind=kind):
+                self.payt.faults.add(
+                    {"kind": kind, "operation": "DELETE /v1/psp_mandates"}
+                )
+                contract.payment_method = "bank_transfer"
+                self.push()
+                self.assertEqual(self.operations(state="unknown").kind, "mandate")
+                self.push()
+                self.push()
+                self.assertFalse(self.payt.state.psp_mandates)
+                self.assertFalse(self.operations(state="unknown"))
+                contract.payment_method = "direct_debit"
+                self.push()
+
+    def test_a_mandate_that_was_never_sent_is_not_revoked(self):
+        self.connection.push_mandates = True
+        contract = self._contract()
+        contract.payment_method = "bank_transfer"
+        self.push()
+        self.assertFalse(self.payt.counts["POST /v1/psp_mandates"])
+        self.assertFalse(self.payt.counts["DELETE /v1/psp_mandates"])
+
+    def test_switching_mandates_on_registers_those_there_are(self):
+        self._contract()
+        self.connection.push_mandates = True
+        self.push()
+        self.assertEqual(len(self.payt.state.psp_mandates), 1)
+
+    def test_a_mandate_revoked_at_payt_calls_a_person(self):
+        self.connection.push_mandates = True
+        self._contract()
+        self.sync()
+        (row,) = self.payt.state.psp_mandates.values()
+        with self.payt.locked() as state:
+            state.delete(
+                "psp_mandates",
+                row,
+                debtor_id=row["debtor_id"],
+                mandate_identifier=row["mandate_identifier"],
+                provider=row["provider"],
+            )
+        self.connection.cursor_ids.sudo().last_run = False
+        self.pull()
+        mandate = self.env["payt.mandate"].search([])
+        self.assertEqual(mandate.state, "revoked")
+        self.assertTrue(mandate.debtor_id.activity_ids)
+
+    def test_a_mandate_given_at_payt_is_shown(self):
+        self.connection.push_mandates = True
+        move = self.invoice()
+        self.sync()
+        with self.payt.locked() as state:
+            state.insert(
+                "psp_mandates",
+                {
+                    "debtor_id": self.at_payt(move)["debtor_id"],
+                    "bank_account_name": "Bewoner",
+                    "bank_account_number": "NL02ABNA0123456789",
+                    "mandate_identifier": "mdt_1",
+                    "provider": "twikey",
+                },
+            )
+        self.pull()
+        self.pull()
+        mandate = self.env["payt.mandate"].search([])
+        self.assertTrue(mandate.given_at_payt)
+        self.assertFalse(mandate.contract_id)
+        self.assertTrue(self.mirror(move).debtor_id.activity_ids)
+
     # ------------------------------------------------------------------------ trouble
 
     def test_one_refused_invoice_does_not_stop_the_others(self):
