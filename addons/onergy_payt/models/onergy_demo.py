@@ -12,7 +12,9 @@ SIMULATOR = {
     "webhook_secret": "simulator-webhook-secret",
     "webhook_key": "demo",
 }
-MONTHS = 3
+MONTHS = 1
+# Small batches: each PDF takes a second, and a person waits for the first bills.
+BATCH = 20
 
 
 class OnergyDemo(models.AbstractModel):
@@ -37,6 +39,7 @@ class OnergyDemo(models.AbstractModel):
                 **SIMULATOR,
                 "name": "Payt (simulator)",
                 "start_date": today.replace(day=1) - relativedelta(months=MONTHS),
+                "batch_size": BATCH,
             }
         )
         connection.action_create_clearing_journal()
