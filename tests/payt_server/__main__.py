@@ -15,7 +15,10 @@ def main():
     parser.add_argument("--port", type=int, default=8220)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument(
-        "--rate-limit", type=float, default=10, help="requests per second, 0 = none"
+        "--rate-limit", type=int, default=10, help="requests per window, 0 = none"
+    )
+    parser.add_argument(
+        "--window", type=float, default=1.0, help="seconds that the limit is for"
     )
     parser.add_argument("--webhook-url", help="where to send webhooks, signed")
     parser.add_argument("--webhook-secret", default="simulator-webhook-secret")
@@ -28,7 +31,9 @@ def main():
         help="end when the process that started this one does",
     )
     options = parser.parse_args()
-    server = PaytServer(options.port, options.host, options.rate_limit)
+    server = PaytServer(
+        options.port, options.host, options.rate_limit, window=options.window
+    )
     if options.state and options.state.exists():
         server.load(options.state)
     if options.webhook_url:

@@ -34,15 +34,23 @@ RECORDED = 20000
 class PaytServer:
     """One simulated Payt on its own port.
 
-    :param rate_limit: requests per second and token, 0 = no limit
+    :param rate_limit: requests per window and token, 0 = no limit
+    :param window: its length in seconds; longer than Payt's one to play it slowed down
     :param record: keep every call and answer for :attr:`recording`
     :param strict: refuse calls that are not as our schema says (422)
     """
 
     def __init__(
-        self, port=0, host="127.0.0.1", rate_limit=10, record=False, strict=True
+        self,
+        port=0,
+        host="127.0.0.1",
+        rate_limit=10,
+        record=False,
+        strict=True,
+        window=1.0,
     ):
         self.rate_limit = rate_limit
+        self.window = window
         self.record = record
         self.strict = strict
         self.lock = threading.RLock()
@@ -123,10 +131,10 @@ class PaytServer:
     # ------------------------------------------------------------------ limits
 
     def within_limit(self, token):
-        """Count a request in its token's last second; False when it is one too many."""
+        """Count a request in its token's last window; False when it is one too many."""
         now = time.monotonic()
         window = self._windows.setdefault(token, deque())
-        while window and window[0] <= now - 1.0:
+        while window and window[0] <= now - self.window:
             window.popleft()
         if self.rate_limit and len(window) >= self.rate_limit:
             self.refused_by_limit += 1
