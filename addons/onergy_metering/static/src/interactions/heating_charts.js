@@ -41,7 +41,7 @@ export class HeatingChart extends Interaction {
     }
 
     getDataset() {
-        const {label, values, estimated} = this.data;
+        const {type, label, values, estimated} = this.data;
         return {
             label,
             data: values,
@@ -49,6 +49,7 @@ export class HeatingChart extends Interaction {
             // Estimated bars are white inside, estimated points open circles.
             backgroundColor: estimated.map((is) => (is ? "#fff" : COLOR)),
             borderWidth: 2,
+            pointStyle: type === "line" ? "circle" : "rect",
             pointRadius: estimated.map((is) => (is ? 4 : 0)),
             pointHitRadius: 12,
             pointBackgroundColor: "#fff",
@@ -66,6 +67,7 @@ export class HeatingChart extends Interaction {
             borderWidth: type === "line" ? 1.5 : 1,
             // Dashes tell the lines apart without colour.
             borderDash: [5, 4],
+            pointStyle: type === "line" ? "line" : "rect",
             pointRadius: 0,
             pointHitRadius: 12,
             tension: 0.2,
@@ -104,8 +106,8 @@ export class HeatingChart extends Interaction {
                     position: "bottom",
                     labels: {
                         font: {size: 15},
-                        usePointStyle: this.data.type === "line",
-                        pointStyle: "line",
+                        usePointStyle: true,
+                        sort: (one, other) => one.datasetIndex - other.datasetIndex,
                     },
                 },
                 tooltip: {
@@ -123,7 +125,12 @@ export class HeatingChart extends Interaction {
             scales: {
                 x: {
                     grid: {display: false},
-                    ticks: {maxTicksLimit: 12, maxRotation: 0, font: {size: 13}},
+                    ticks: {
+                        maxTicksLimit: 12,
+                        maxRotation: 0,
+                        autoSkipPadding: 12,
+                        font: {size: 13},
+                    },
                 },
                 y: {
                     beginAtZero: true,
