@@ -2,7 +2,7 @@ from datetime import date
 from decimal import Decimal
 
 from odoo import Command
-from odoo.tests import tagged
+from odoo.tests import HttpCase, new_test_user, tagged
 
 from .common import BillingCommon
 
@@ -117,3 +117,28 @@ class TestContractCost(BillingCommon):
 
         count(contracts)
         self.assertEqual(count(contracts[:1]), count(contracts))
+
+
+@tagged("post_install", "-at_install")
+class TestHeatingPageInEuros(BillingCommon, HttpCase):
+    def test_page_and_its_queries(self):
+        self._correct_2024()
+        self._load_case_a()
+        user = new_test_user(
+            self.env,
+            "resident",
+            "base.group_portal",
+            company_id=self.company.id,
+            company_ids=[(6, 0, self.company.ids)],
+        )
+        self.contract.partner_id = user.partner_id
+        self.complex.write({"daily_basis": "contract", "daily_basis_note": "Terms"})
+        self.authenticate("resident", "resident")
+        url = "/my/heating?view=month&unit=EUR&period=2025-01-01"
+        page = self.url_open(url).text
+        self.assertIn("€", page)
+        self.assertIn("unit=EUR", page)
+        self.url_open(url)
+        before = self.env.cr.sql_log_count
+        self.assertEqual(self.url_open(url).status_code, 200)
+        self.assertLessEqual(self.env.cr.sql_log_count - before, 25)
