@@ -24,7 +24,9 @@
         "wizards/onergy_reading_entry_views.xml",
         "wizards/onergy_degree_day_upload_views.xml",
         "wizards/onergy_meter_exchange_views.xml",
+        "wizards/onergy_meter_unit_change_views.xml",
         "wizards/onergy_metering_export_views.xml",
+        "wizards/onergy_metering_map_views.xml",
         "wizards/onergy_metering_overview_views.xml",
         "views/onergy_consumption_views.xml",
         "views/onergy_degree_day_views.xml",
@@ -55,9 +57,13 @@
     ],
     "oca_data_manual": ["demo/climate_de_bilt.csv"],
     "assets": {
+        "web.assets_backend": [
+            "onergy_metering/static/src/silent_map/*",
+        ],
         "web.assets_frontend": [
             "onergy_metering/static/src/scss/heating.scss",
             "onergy_metering/static/src/interactions/heating_charts.js",
+            "onergy_metering/static/src/interactions/reading_entry.js",
         ],
     },
     "demo": ["demo/demo.xml"],

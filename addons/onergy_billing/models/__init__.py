@@ -22,6 +22,7 @@ from . import onergy_settlement_posting
 from . import onergy_settlement_bill
 from . import onergy_settlement_line
 from . import onergy_settlement_reading
+from . import onergy_settlement_readings
 from . import onergy_settlement_advance
 from . import onergy_settlement_run
 from . import onergy_advance_run

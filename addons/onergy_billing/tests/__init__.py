@@ -5,6 +5,7 @@ from . import test_engine_properties
 from . import test_tariff
 from . import test_settlement
 from . import test_settlement_case_a
+from . import test_settlement_readings
 from . import test_portal
 from . import test_workbook
 from . import test_notice

@@ -5,7 +5,7 @@ from odoo.http import request
 
 from odoo.addons.onergy_residents.controllers.move import OnergyPortalMove
 
-from ..models.onergy_contract import _read_number
+from ..models.onergy_contract_entry import _read_number
 from .portal import MAX_PHOTO, PHOTO_MARKS
 
 

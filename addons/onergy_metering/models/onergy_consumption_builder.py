@@ -133,18 +133,22 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         return SQL(
             """
             SELECT meter_id, register, day, GREATEST(local - day, day - local) AS away,
-                   moment, value * factor AS amount, factor, step, capacity, origin,
-                   state_id, NULL::date AS state_day, NULL::numeric AS state_amount,
+                   moment, value * factor AS amount, step, capacity, origin, state_id,
+                    NULL::date AS state_day, NULL::numeric AS state_amount,
                    NULL AS state_origin
               FROM (
                 SELECT *, %(day)s AS day
                   FROM (
                     SELECT s.meter_id, s.register, s.state_id, %(local)s AS local,
                            r.moment, r.value, unit.factor, r.origin,
-                           CASE s.register WHEN 'volume' THEN 0.001 ELSE m.step END
-                               AS step,
-                           CASE s.register WHEN 'volume' THEN NULL
-                                ELSE NULLIF(m.register_capacity, 0) END AS capacity
+                           CASE s.register WHEN 'volume' THEN 0.001
+                                ELSE COALESCE(former.step, m.step) * unit.factor
+                           END AS step,
+                           CASE WHEN s.register = 'volume' THEN NULL
+                                WHEN former.id IS NULL
+                                THEN NULLIF(m.register_capacity, 0)
+                                ELSE NULLIF(former.register_capacity, 0)
+                           END * unit.factor AS capacity
                       FROM onergy_span s
                       JOIN onergy_meter m ON m.id = s.meter_id
                       JOIN onergy_reading r
@@ -153,6 +157,10 @@ class OnergyConsumptionBuilder(models.AbstractModel):
                        AND r.moment >= %(low)s AND r.moment < %(high)s
                       JOIN (VALUES %(units)s) unit(name, factor)
                         ON unit.name = r.unit
+                      -- The register as it was before its unit changed.
+                      LEFT JOIN onergy_meter_unit former
+                        ON former.meter_id = s.meter_id AND r.moment < former.moment
+                       AND r.moment >= COALESCE(former.moment_from, '-infinity')
                     -- Keeps the zone from being worked out for every use of it.
                     OFFSET 0
                   ) taken OFFSET 0
@@ -170,7 +178,9 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         return SQL(
             """
             SELECT meter_id, register, day, away, moment, value * factor AS amount,
-                   factor, step, capacity, %s AS origin, state_id, state_day,
+                   CASE register WHEN 'volume' THEN 0.001 ELSE step * factor END
+                       AS step,
+                   capacity * factor AS capacity, %s AS origin, state_id, state_day,
                    state_amount, state_origin
               FROM onergy_judged WHERE verdict IS NULL AND appended
             """,
@@ -215,7 +225,8 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         """What was used between consecutive midnights with a value.
 
         One row per midnight (``next_day``); ``day`` is the one before it, ``NULL``
-        for the first of a register, and ``last_day`` the last of the register.
+        for the first of a register, and ``last_day`` the last of the register
+        that was read, for estimates may follow it.
         """
         return SQL(
             """
@@ -230,19 +241,17 @@ class OnergyConsumptionBuilder(models.AbstractModel):
                        COALESCE(lag(day) OVER run, state_day) AS day,
                        COALESCE(lag(amount) OVER run, state_amount) AS amount,
                        COALESCE(lag(origin) OVER run, state_origin) AS origin,
-                       COALESCE(lag(factor) OVER run, factor) AS factor,
-                       last_value(day) OVER (run ROWS BETWEEN UNBOUNDED PRECEDING
-                                             AND UNBOUNDED FOLLOWING) AS last_day
+                       max(day) FILTER (WHERE origin <> 'estimate') OVER (
+                           run ROWS BETWEEN UNBOUNDED PRECEDING
+                           AND UNBOUNDED FOLLOWING) AS last_day
                   FROM midnight
                 WINDOW run AS (PARTITION BY meter_id, register ORDER BY day)
             )
             SELECT meter_id, register, state_id, day, next_day, next_amount,
-                   next_origin, last_day,
-                   CASE register WHEN 'volume' THEN 0.001 ELSE step * factor END
-                       AS step,
+                   next_origin, last_day, step,
                    CASE WHEN next_amount >= amount THEN next_amount - amount
-                        WHEN amount > 0.9 * capacity * factor
-                        THEN next_amount - amount + capacity * factor
+                        WHEN amount > 0.9 * capacity
+                        THEN next_amount - amount + capacity
                    END AS used,
                    CASE WHEN next_day - day > 1
                           OR 'estimate' IN (origin, next_origin) THEN 'estimated'

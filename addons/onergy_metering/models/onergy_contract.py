@@ -1,4 +1,3 @@
-import re
 from datetime import timedelta
 
 from odoo import fields, models
@@ -91,7 +90,7 @@ class OnergyContract(models.Model):
                      CROSS JOIN LATERAL (
                         SELECT moment, value, unit FROM onergy_reading
                          WHERE meter_id = w.meter_id AND register = w.register
-                           AND superseded IS NOT TRUE
+                           AND superseded IS NOT TRUE AND origin <> 'estimate'
                            AND moment >= w.first::timestamp
                            AND moment <= COALESCE(w.until::timestamp, 'infinity')
                          ORDER BY moment DESC LIMIT 1
@@ -134,6 +133,8 @@ class OnergyContract(models.Model):
                 and meter.read_mode == "remote"
                 and days > OLD_READING_DAYS,
             )
+            if values["by_hand"]:
+                values["limits"] = self._get_entry_limits(meter, last, days)
         return values
 
     def _get_age_text(self, days):
@@ -147,61 +148,3 @@ class OnergyContract(models.Model):
         if days < 730:
             return self.env._("%s months ago", days // 30)
         return self.env._("%s years ago", days // 365)
-
-    def _enter_reading(self, serial, text, confirmed=False, photo=None):
-        """Take in what the resident reads on his own meter.
-
-        :param str serial: a meter of this contract that is not read remotely
-        :param str text: the number as he types it
-        :param bool confirmed: he has looked again at a reading that seems wrong
-        :param photo: bytes of a picture, kept with a reading that seems wrong
-        :return: ``ok``; ``bad_number``; ``doubtful`` (nothing is kept, ask him to look
-            again); ``noted`` (it waits for a member of staff); ``no_meter``
-        """
-        self.ensure_one()
-        # sudo: residents have no access to meters; only their own contract's is used
-        contract = self.sudo()
-        meter = contract._get_placements().meter_id.filtered(
-            lambda m: m.serial == serial and m.read_mode != "remote"
-        )
-        if not meter or contract.state != "running":
-            return "no_meter"
-        value = _read_number(text)
-        if value is None:
-            return "bad_number"
-        register = meter._get_main_register()
-        loader = contract.env["onergy.reading.loader"]
-        row = loader._make_row(
-            serial,
-            fields.Datetime.now(),
-            value,
-            meter._get_register_unit(register),
-            register,
-        )
-        with contract.env.cr.savepoint() as savepoint:
-            counts = loader._load_rows([row], contract.company_id, "portal")
-            if counts["bad"] and not confirmed:
-                savepoint.rollback()
-                return "doubtful"
-        if not counts["bad"]:
-            return "ok"
-        contract._attach_photo(meter, photo)
-        return "noted"
-
-    def _attach_photo(self, meter, photo):
-        exception = self.env["onergy.reading.exception"].search(
-            [("meter_id", "=", meter.id), ("state", "=", "open")], limit=1
-        )
-        if exception and photo:
-            exception.message_post(
-                body=self.env._("Picture sent by the resident"),
-                attachments=[(f"{meter.serial}.jpg", photo)],
-            )
-
-
-def _read_number(text):
-    """The plain decimal literal of a number as people type it, else ``None``."""
-    text = "".join((text or "").split())
-    if "," in text:
-        text = text.replace(".", "").replace(",", ".")
-    return text if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", text) else None

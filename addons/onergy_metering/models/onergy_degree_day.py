@@ -62,6 +62,25 @@ class OnergyDegreeDay(models.Model):
                 MONTH_WEIGHTS[record.date.month] if record.date else 1.0
             )
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        days = super().create(vals_list)
+        days._share_out_anew()
+        return days
+
+    def write(self, vals):
+        result = super().write(vals)
+        if vals.keys() & {"station", "date", "temperature"}:
+            self._share_out_anew()
+        return result
+
+    def _share_out_anew(self):
+        """Days that were shared out by degree days follow a correction by hand."""
+        if self:
+            self.env["onergy.consumption.builder"]._rebuild_estimated(
+                min(self.mapped("date")), max(self.mapped("date"))
+            )
+
     @api.model
     def _load_file(self, stream, date_from=None):
         """Load a daily file of the KNMI; return the number of days that changed.

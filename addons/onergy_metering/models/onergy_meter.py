@@ -16,6 +16,9 @@ assert {unit for unit, _label in VOLUME_UNITS} == {
     unit for unit, (kind, _factor) in UNITS.items() if kind == VOLUME
 }
 
+#: In the context of a write that keeps the former unit; no client can send it.
+UNIT_CHANGE = object()
+
 
 class OnergyMeter(models.Model):
     """A physical meter, wherever it hangs; see ``onergy.meter.placement``."""
@@ -65,6 +68,15 @@ class OnergyMeter(models.Model):
         default="heat",
         tracking=True,
     )
+    scope = fields.Selection(
+        [("dwelling", "One dwelling"), ("building", "The whole building")],
+        "Counts for",
+        required=True,
+        default="dwelling",
+        tracking=True,
+        help="The meter of a building is compared with the sum of its dwellings every "
+        "month. Hang it at a connection of the complex that nobody lives at.",
+    )
     unit = fields.Selection(
         ENERGY_UNITS,
         "Energy unit",
@@ -105,6 +117,10 @@ class OnergyMeter(models.Model):
     note = fields.Text()
     placement_ids = fields.One2many("onergy.meter.placement", "meter_id")
     register_ids = fields.One2many("onergy.meter.register", "meter_id")
+    unit_ids = fields.One2many("onergy.meter.unit", "meter_id", string="Former units")
+    revision_ids = fields.One2many(
+        "onergy.reading.revision", "meter_id", string="Changed readings"
+    )
     connection_id = fields.Many2one(
         "onergy.connection",
         "Hangs at",
@@ -206,8 +222,15 @@ class OnergyMeter(models.Model):
 
     # -- CRUD ------------------------------------------------------------------
 
+    def _set_unit(self, unit, step, register_capacity):
+        """Another unit from now on; the caller keeps what the old one was."""
+        self.with_context(onergy_unit_change=UNIT_CHANGE).write(
+            {"unit": unit, "step": step, "register_capacity": register_capacity}
+        )
+
     def write(self, vals):
-        if vals.keys() & {"unit", "volume_unit"}:
+        change = self.env.context.get("onergy_unit_change")
+        if vals.keys() & {"unit", "volume_unit"} and change is not UNIT_CHANGE:
             changed = self.filtered(
                 lambda meter: any(
                     name in vals and meter[name] != vals[name]
@@ -218,8 +241,8 @@ class OnergyMeter(models.Model):
                 raise UserError(
                     self.env._(
                         "The unit of a meter with readings cannot change: its old "
-                        "readings would be read in the new unit. Register an exchange "
-                        "for a new meter instead."
+                        "readings would be read in the new unit. Use the button 'Unit "
+                        "changed', or register an exchange for a new meter."
                     )
                 )
         return super().write(vals)

@@ -176,7 +176,7 @@ class OnergyMeterRegister(models.Model):
                 WITH unit(name, factor) AS (VALUES %(units)s), reading AS (
                     SELECT *, %(local)s AS local FROM onergy_reading
                      WHERE meter_id = %(meter)s AND register = %(register)s
-                       AND superseded IS NOT TRUE
+                       AND superseded IS NOT TRUE AND origin <> 'estimate'
                 ), dated AS (
                     SELECT *, %(day)s AS day FROM reading
                 ), newest AS (
@@ -201,6 +201,7 @@ class OnergyMeterRegister(models.Model):
                        SET first_moment = known.first_moment,
                            last_moment = known.last_moment,
                            last_value = known.last_value,
+                           unit = COALESCE(known.unit, st.unit),
                            midnight_day = known.midnight_day,
                            midnight_value = known.midnight_value,
                            midnight_origin = known.midnight_origin

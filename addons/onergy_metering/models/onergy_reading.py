@@ -53,6 +53,10 @@ class OnergyReading(models.Model):
         "WHERE superseded IS NOT TRUE",
         "This meter already has a reading at this moment.",
     )
+    # The few estimates that wait for a real reading.
+    _estimate = models.Index(
+        "(meter_id, register) WHERE origin = 'estimate' AND superseded IS NOT TRUE"
+    )
     # 64 kB for millions of rows, as readings arrive in order of time.
     _moment_brin = models.Index("USING brin (moment)")
 
@@ -81,6 +85,18 @@ class OnergyReading(models.Model):
         for record in self:
             moment = fields.Datetime.context_timestamp(record, record.moment)
             record.display_name = f"{record.meter_id.serial} {moment:%d-%m-%Y %H:%M}"
+
+    def _get_in_force(self):
+        """The reading in force of the same register at the same moment, or none."""
+        self.ensure_one()
+        return self.search(
+            [
+                ("meter_id", "=", self.meter_id.id),
+                ("register", "=", self.register),
+                ("moment", "=", self.moment),
+                ("superseded", "=", False),
+            ]
+        )
 
     # Neither goes on to the ORM: the loader alone writes, and with SQL.
     def create(self, vals_list):  # pylint: disable=method-required-super

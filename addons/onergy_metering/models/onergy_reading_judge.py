@@ -5,6 +5,9 @@ from odoo.tools import SQL
 
 from .midnights import boundary_of_local, local, unit_values
 
+#: kW that no dwelling draws, where neither its meter nor a rule knows better.
+POWER_LIMIT = 100
+
 #: A clock may run ahead this far before its readings are refused.
 CLOCK_TOLERANCE_MINUTES = 15
 
@@ -37,8 +40,8 @@ class OnergyReadingJudge(models.AbstractModel):
         large = self._is_large(total)
         self._prepare_planner(large)
         self.env["onergy.vee.engine"]._prepare_rules(company)
-        aliased = self._find_aliases(company)
-        matched = self._get_matched_query(company, aliased)
+        aliased, changed = self._find_aliases(company)
+        matched = self._get_matched_query(company, aliased, changed)
         if large and not self._has_older_rows():
             judged = self._get_judge_query(matched, SQL())
         else:
@@ -97,16 +100,18 @@ class OnergyReadingJudge(models.AbstractModel):
         """Look up keys as M-Bus id and DevEUI too, where meters have these.
 
         :return: whether ``onergy_alias`` holds the meters of all keys; one that fits
-            two meters is ``ambiguous``. Otherwise a key is a meter number.
+            two meters is ``ambiguous``. Otherwise a key is a meter number. And whether
+            any meter has changed its unit.
         """
         cr = self.env.cr
         cr.execute(
             """
             SELECT EXISTS (SELECT 1 FROM onergy_meter WHERE mbus_id IS NOT NULL)
-                OR EXISTS (SELECT 1 FROM onergy_meter WHERE dev_eui IS NOT NULL)
+                OR EXISTS (SELECT 1 FROM onergy_meter WHERE dev_eui IS NOT NULL),
+                   EXISTS (SELECT 1 FROM onergy_meter_unit)
             """
         )
-        [aliased] = cr.fetchone()
+        aliased, changed = cr.fetchone()
         if aliased:
             cr.execute(
                 """
@@ -130,9 +135,9 @@ class OnergyReadingJudge(models.AbstractModel):
                 {"company": company.id},
             )
             cr.execute("ANALYZE onergy_alias")
-        return aliased
+        return aliased, changed
 
-    def _get_matched_query(self, company, aliased):
+    def _get_matched_query(self, company, aliased, changed):
         """Rows with their meter, its placement and the state of the register."""
         return SQL(
             """
@@ -151,6 +156,7 @@ class OnergyReadingJudge(models.AbstractModel):
                      WHEN s.status = 'error' THEN 'status_error'
                      WHEN s.status = 'invalid' THEN 'status_invalid'
                      WHEN s.moment > %(latest)s THEN 'future'
+                     WHEN %(before)s THEN 'old_unit'
                      WHEN s.unit <> CASE s.register
                          WHEN 'volume' THEN m.volume_unit ELSE m.unit END
                      THEN 'unit_mismatch'
@@ -174,7 +180,16 @@ class OnergyReadingJudge(models.AbstractModel):
               LEFT JOIN onergy_meter_register st
                 ON st.meter_id = m.id AND st.register = s.register
               LEFT JOIN (VALUES %(units)s) unit(name, factor) ON unit.name = s.unit
+              %(former)s
             """,
+            before=SQL("s.moment < former.moment") if changed else SQL("FALSE"),
+            former=SQL(
+                "LEFT JOIN (SELECT meter_id, max(moment) AS moment "
+                "FROM onergy_meter_unit GROUP BY meter_id) former "
+                "ON former.meter_id = m.id AND s.register <> 'volume'"
+            )
+            if changed
+            else SQL(),
             local=local(SQL("moment")),
             day=boundary_of_local(SQL("s.local")),
             ambiguous=SQL("a.ambiguous") if aliased else SQL("FALSE"),
@@ -200,7 +215,8 @@ class OnergyReadingJudge(models.AbstractModel):
               FROM (
                 SELECT meter_id, register, min(moment) AS first, max(moment) AS last
                   FROM onergy_matched
-                 WHERE verdict IS NULL AND moment < last_moment
+                 WHERE COALESCE(verdict, 'old_unit') = 'old_unit'
+                   AND moment < last_moment
                  GROUP BY meter_id, register
               ) k
              -- The offset keeps this one probe per register.
@@ -233,7 +249,8 @@ class OnergyReadingJudge(models.AbstractModel):
             SELECT m.line, m.key, m.register, m.moment, m.value, m.unit, m.status,
                    m.column_name, m.raw, m.meter_id, m.day, m.factor, m.step,
                    m.capacity, NULL, m.state_id, NULL, NULL, NULL, FALSE,
-                   COALESCE(m.verdict, 'same'), NULL
+                   CASE WHEN m.verdict = 'old_unit' AND h.value = m.value THEN 'same'
+                        ELSE COALESCE(m.verdict, 'same') END, NULL, NULL
               FROM onergy_matched m
               LEFT JOIN onergy_history h
                 ON h.meter_id = m.meter_id AND h.register = m.register
@@ -304,6 +321,8 @@ class OnergyReadingJudge(models.AbstractModel):
                    q.midnight_origin AS state_origin,
                    COALESCE(q.first_day > q.midnight_day, TRUE) AS appended,
                    CASE
+                     WHEN q.verdict = 'old_unit' AND q.known_value = q.value
+                     THEN 'same'
                      WHEN q.verdict IS NOT NULL THEN q.verdict
                      WHEN q.known_value = q.value THEN 'same'
                      WHEN q.known_value IS NOT NULL THEN 'conflict'
@@ -311,8 +330,16 @@ class OnergyReadingJudge(models.AbstractModel):
                      THEN 'same'
                      WHEN q.file_moment = q.moment THEN 'conflict'
                      WHEN before.value - q.value > q.step
-                          AND NOT COALESCE(before.value > 0.9 * q.capacity
-                                           AND q.value < 0.1 * q.capacity, FALSE)
+                          AND NOT COALESCE(
+                              before.value > 0.9 * q.capacity
+                              AND q.value < 0.1 * q.capacity
+                              -- What a new round implies must be plausible too.
+                              AND (q.value + q.capacity - before.value - 2 * q.step)
+                                  * q.factor
+                                  <= COALESCE(q.power, rule.threshold, %(power)s)
+                                     / 1e6
+                                     * extract(epoch FROM q.moment - before.moment),
+                              FALSE)
                      THEN 'decrease'
                      WHEN after.value < q.value - q.step
                           AND NOT COALESCE(q.value > 0.9 * q.capacity
@@ -326,8 +353,15 @@ class OnergyReadingJudge(models.AbstractModel):
                            - 2 * q.step) * q.factor * 1000000
                           > COALESCE(q.power, rule.threshold)
                             * extract(epoch FROM q.moment - before.moment)
+                      AND rule.severity = 'terminate'
+                      AND NOT EXISTS (
+                          SELECT 1 FROM onergy_vee_mute mute
+                           WHERE mute.meter_id = q.meter_id AND mute.code = 'power'
+                             AND q.moment::date
+                                 BETWEEN mute.date_from AND mute.date_to)
                      THEN 'vee_power'
                    END AS verdict,
+                   rule.id AS power_rule_id,
                    COALESCE(q.known_value, before.value) AS other_value
               FROM sequenced q
               %(probes)s
@@ -346,4 +380,5 @@ class OnergyReadingJudge(models.AbstractModel):
             matched=matched,
             stored=SQL("stored_value" if probes else "NULL::numeric"),
             probes=probes or nothing,
+            power=POWER_LIMIT,
         )

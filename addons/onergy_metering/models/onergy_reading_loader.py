@@ -50,13 +50,14 @@ class OnergyReadingLoader(models.AbstractModel):
         self._create_stage()
         total = self._copy(rows)
         self.env["onergy.reading.judge"]._judge(company, total)
+        replaced = self.env["onergy.reading.estimator"]._find_replaced()
         new = self._insert_readings(origin, import_id)
         counts = self._count_verdicts()
         listed = 0
         if counts["bad"]:
             listed = counts["bad"] - self._insert_exceptions(company, import_id)
         if new:
-            self._derive(company, origin, import_id)
+            self._derive(company, origin, import_id, replaced)
         if counts["same"] or new:
             self._resolve_exceptions(company, import_id)
         self._drop_stage()
@@ -71,11 +72,22 @@ class OnergyReadingLoader(models.AbstractModel):
         return (line, key, register, moment, str(value), unit, "ok", "", "", "")
 
     @api.model
-    def _set_reading(self, meter, register, moment, value, unit, origin, reason=None):
+    def _set_reading(
+        self,
+        meter,
+        register,
+        moment,
+        value,
+        unit,
+        origin,
+        reason=None,
+        exception=None,
+    ):
         """Put a reading in place, superseding the one that is there.
 
         For values that a person answers for. The caller rebuilds consumption.
 
+        :param exception: the ``onergy.reading.exception`` that this decides
         :return: id of the reading now in force, or ``None`` when nothing changed
         """
         cr = self.env.cr
@@ -112,15 +124,17 @@ class OnergyReadingLoader(models.AbstractModel):
             )
         )
         [new_id] = cr.fetchone()
-        if old_id:
+        if old_id or exception or reason:
             self.env["onergy.reading.revision"].sudo().create(  # audit trail
                 {
                     "meter_id": meter.id,
                     "old_reading_id": old_id,
                     "new_reading_id": new_id,
+                    "exception_id": exception and exception.id,
                     "reason": reason or self.env._("Start or end reading changed"),
                 }
             )
+        self.env["onergy.reading.estimator"]._retire(meter, register, new_id)
         self.env["onergy.meter.register"]._refresh(meter, register)
         self._invalidate()
         return new_id
@@ -140,6 +154,19 @@ class OnergyReadingLoader(models.AbstractModel):
         )
         for register in {register for (register,) in self.env.cr.fetchall()}:
             self.env["onergy.meter.register"]._refresh(meter, register)
+        self._invalidate()
+
+    @api.model
+    def _retire_reading(self, reading, reason):
+        """Supersede one reading by nothing; the caller rebuilds consumption."""
+        meter, register = reading.meter_id, reading.register
+        self.env.cr.execute(
+            SQL("UPDATE onergy_reading SET superseded = TRUE WHERE id = %s", reading.id)
+        )
+        self.env["onergy.reading.revision"].sudo().create(  # audit trail
+            {"meter_id": meter.id, "old_reading_id": reading.id, "reason": reason}
+        )
+        self.env["onergy.meter.register"]._refresh(meter, register)
         self._invalidate()
 
     @api.model
@@ -170,6 +197,7 @@ class OnergyReadingLoader(models.AbstractModel):
                 for (old_id,) in self.env.cr.fetchall()
             ]
         )
+        self.env["onergy.reading.estimator"]._retire(meter, register, reason=reason)
         self.env["onergy.meter.register"]._refresh(meter, register)
         self._invalidate()
 
@@ -191,10 +219,12 @@ class OnergyReadingLoader(models.AbstractModel):
             )
         )
 
-    def _derive(self, company, origin, import_id):
+    def _derive(self, company, origin, import_id, replaced):
         """What follows from the new readings: days and months, work items, state."""
         registers = self.env["onergy.meter.register"]
         registers._find_touched()
+        if replaced:
+            self.env["onergy.reading.estimator"]._note_replaced()
         self.env["onergy.consumption.builder"]._build_landed(origin)
         self.env["onergy.vee.engine"]._evaluate_landed(company, import_id)
         registers._advance(DECAY)
@@ -213,8 +243,8 @@ class OnergyReadingLoader(models.AbstractModel):
     def _drop_stage(self):
         self.env.cr.execute(
             "DROP TABLE IF EXISTS onergy_stage, onergy_alias, onergy_matched, "
-            "onergy_history, onergy_judged, onergy_touched, onergy_vee_now, "
-            "onergy_vee_day, onergy_vee_state"
+            "onergy_history, onergy_judged, onergy_replaced, onergy_touched, "
+            "onergy_vee_now, onergy_vee_day, onergy_vee_state"
         )
 
     def _copy(self, rows):
@@ -265,12 +295,14 @@ class OnergyReadingLoader(models.AbstractModel):
                 """
                 INSERT INTO onergy_reading_exception (
                     company_id, import_id, line, meter_key, meter_id, register, moment,
-                    value, unit, status, column_name, raw, reason, other_value,
+                    value, unit, status, column_name, raw, reason, rule_id, other_value,
                     severity, state, fingerprint,
                     create_uid, write_uid, create_date, write_date)
                 SELECT %(company)s, %(import)s, line, key, meter_id,
                        NULLIF(register, ''), moment, value, NULLIF(unit, ''), status,
-                       NULLIF(column_name, ''), NULLIF(raw, ''), verdict, other_value,
+                       NULLIF(column_name, ''), NULLIF(raw, ''), verdict,
+                       CASE verdict WHEN 'vee_power' THEN power_rule_id END,
+                       other_value,
                        'terminate', 'open', fingerprint,
                        %(uid)s, %(uid)s, %(now)s, %(now)s
                   FROM (

@@ -11,6 +11,8 @@ TAUGHT_DAYS = 60
 BASE_DEGREE_DAYS = 1
 #: Slips between units and digits: MJ/kWh, a digit, GJ/kWh, Wh/kWh.
 RATIOS = (3.6, 10, 277.8, 1000)
+#: A kilowatt for a day, in gigajoule.
+GJ_PER_KW_DAY = 0.0864
 #: kJ per litre and kelvin of heating water at 60 °C.
 HEAT_CAPACITY = 4.1
 
@@ -34,7 +36,16 @@ class OnergyVeeEngine(models.AbstractModel):
         cr.execute("ANALYZE onergy_vee_day")
         cr.execute(self._get_state_query())
         cr.execute("ANALYZE onergy_vee_state")
-        cr.execute(self._get_items_query(company, import_id))
+        return self._insert_items(company, self._get_rule_queries(), import_id)
+
+    @api.model
+    def _insert_items(self, company, queries, import_id=None):
+        """Make a work item of what the rules in ``queries`` fired on; return how many.
+
+        :param queries: SELECTs with the columns of :meth:`_get_rule_queries`
+        """
+        cr = self.env.cr
+        cr.execute(self._get_items_query(company, queries, import_id))
         return cr.rowcount
 
     @api.model
@@ -76,7 +87,7 @@ class OnergyVeeEngine(models.AbstractModel):
             company=company.id,
         )
 
-    def _get_items_query(self, company, import_id):
+    def _get_items_query(self, company, queries, import_id):
         """Insert a work item per fired rule and episode, unless muted or known."""
         return SQL(
             """
@@ -106,7 +117,9 @@ class OnergyVeeEngine(models.AbstractModel):
              ORDER BY fingerprint, f.day DESC
             """,
             **{
-                "fired": SQL(" UNION ALL ").join(self._get_rule_queries()),
+                "fired": SQL(" UNION ALL ").join(
+                    SQL("(%s)", query) for query in queries
+                ),
                 "company": company.id,
                 "import": import_id,
                 "uid": self.env.uid,
@@ -171,10 +184,36 @@ class OnergyVeeEngine(models.AbstractModel):
         heat = SQL("v.register <> 'volume' AND v.quality = 'measured'")
         off_by_units = SQL(
             "EXISTS (SELECT 1 FROM unnest(%s::numeric[]) ratio WHERE "
-            "abs(v.quantity / NULLIF(v.expected, 0) / ratio - 1) <= 0.1)",
+            "abs(v.quantity / NULLIF(v.expected, 0) / ratio - 1) <= "
+            "COALESCE((SELECT threshold FROM onergy_vee_now ratio_rule "
+            "WHERE ratio_rule.code = 'ratio' AND v.day >= ratio_rule.date_from "
+            "AND v.day <= COALESCE(ratio_rule.date_to, 'infinity')), 0))",
             list(RATIOS),
         )
         return [
+            # The loader knows the rule where it sets a reading aside.
+            SQL(
+                "%s JOIN onergy_meter m ON m.id = v.meter_id "
+                "WHERE r.code = 'power' AND r.severity <> 'terminate' AND %s "
+                "AND v.quantity > COALESCE(NULLIF(m.power, 0), r.threshold) * %s",
+                head,
+                heat,
+                GJ_PER_KW_DAY,
+            ),
+            SQL(
+                """
+                SELECT r.code, r.id, j.meter_id, j.register, max(j.moment)::date,
+                       max(j.value), NULL,
+                       date_trunc('month', j.moment)::date
+                  FROM onergy_judged j
+                  JOIN onergy_vee_now r
+                    ON r.code = 'status' AND j.moment::date >= r.date_from
+                   AND j.moment::date <= COALESCE(r.date_to, 'infinity')
+                 WHERE j.verdict IS NULL AND j.status = 'warn'
+                 GROUP BY r.code, r.id, j.meter_id, j.register,
+                          date_trunc('month', j.moment)
+                """
+            ),
             SQL(
                 "%s WHERE r.code = 'high' AND %s AND v.quantity > r.minimum "
                 "AND v.quantity > r.threshold * v.expected AND NOT %s",

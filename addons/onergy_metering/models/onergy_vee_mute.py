@@ -18,4 +18,7 @@ class OnergyVeeMute(models.Model):
     date_from = fields.Date(required=True, default=fields.Date.context_today)
     date_to = fields.Date("Until", required=True)
     reason = fields.Char(required=True)
+    exception_id = fields.Many2one(
+        "onergy.reading.exception", index="btree_not_null", ondelete="set null"
+    )
     create_uid = fields.Many2one("res.users", "By", readonly=True)

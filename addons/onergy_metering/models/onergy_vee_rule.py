@@ -11,6 +11,9 @@ CODES = [
     ("gap", "No readings for days"),
     ("estimated", "Estimated for too long"),
     ("late", "Reading is old"),
+    ("status", "The meter reports a fault"),
+    ("exchange", "Start or end reading is missing"),
+    ("sum", "Building and dwellings do not add up"),
 ]
 
 
@@ -67,6 +70,11 @@ class OnergyVeeRule(models.Model):
         "CHECK (date_to IS NULL OR date_to >= date_from)",
         "A rule cannot end before it starts.",
     )
+    _set_aside_beforehand = models.Constraint(
+        "CHECK (severity <> 'terminate' OR code = 'power')",
+        "Only 'More than the connection can draw' can set a reading aside: the other "
+        "rules judge what a reading made of the day, once it is in.",
+    )
     _no_overlap = models.Constraint(
         "EXCLUDE USING gist ("
         "int4range(COALESCE(company_id, 0), COALESCE(company_id, 0), '[]') WITH &&, "
@@ -98,6 +106,15 @@ class OnergyVeeRule(models.Model):
             "gap": _("Days without a reading."),
             "estimated": _("Days in a row that are estimated."),
             "late": _("Threshold: hours between the reading and its arrival."),
+            "status": _("A reading comes with a warning of the meter; once a month."),
+            "exchange": _(
+                "Days after a placement began or ended without a reading of that day."
+            ),
+            "sum": _(
+                "Threshold: part of the building's use that the dwellings differ from "
+                "it in a month (0.15 is fifteen percent). Judged once every dwelling "
+                "has the month complete."
+            ),
         }
         for rule in self:
             rule.explanation = texts.get(rule.code, "")

@@ -29,3 +29,9 @@ class ResCompany(models.Model):
         default="Geschillencommissie Energie, www.degeschillencommissie.nl",
         translate=True,
     )
+    onergy_estimate_days = fields.Integer(
+        "Estimate silent meters for days",
+        default=30,
+        help="Days without a reading are estimated from days like them, for so long. "
+        "0: never by itself.",
+    )

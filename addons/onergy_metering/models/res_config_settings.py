@@ -13,6 +13,9 @@ class ResConfigSettings(models.TransientModel):
     onergy_reading_settle = fields.Integer(
         related="company_id.onergy_reading_settle", readonly=False
     )
+    onergy_estimate_days = fields.Integer(
+        related="company_id.onergy_estimate_days", readonly=False
+    )
 
     onergy_overview_from = fields.Date(
         related="company_id.onergy_overview_from", readonly=False

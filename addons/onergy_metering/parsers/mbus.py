@@ -8,7 +8,7 @@ clause 6; VIF tables 10-14), EN 13757-4 (link layer), OMS specification volume 2
 
 import re
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from cryptography.hazmat.primitives import cmac
@@ -20,6 +20,12 @@ _MAX_EXTENSIONS = 10
 
 #: "Only positive contributions": what a heat meter's total is anyway.
 _FORWARD_ONLY = 0x3B
+
+#: VIF of a quantity that the maker defines.
+_MAKERS_OWN = 0x7F
+#: Where makers that do not use the standard's error flags (FD 17) put theirs: the
+#: extensions after the VIF of the maker's own.
+_MAKERS_ERROR_FLAGS = {"KAM": (0x22,), "APA": ()}
 
 INSTANTANEOUS, MAXIMUM, MINIMUM, DURING_ERROR = range(4)
 
@@ -39,6 +45,7 @@ class Record:
 
     :param value: ``Decimal``, text (dates as ``YYYY-MM-DD[ hh:mm]``) or ``None``
     :param quantity: such as ``energy`` or ``volume``; empty when not known
+    :param code: the VIF, or a pair of extension table and code
     """
 
     function: int
@@ -49,6 +56,7 @@ class Record:
     unit: str
     value: object
     modifiers: tuple = ()
+    code: object = None
 
     @property
     def is_billing(self):
@@ -78,7 +86,7 @@ class Telegram:
 
         Bit 3 is a permanent error, bit 2 low power and bit 4 a temporary error;
         the upper three bits belong to the maker. A non-zero error flag record
-        (VIF FD 17) makes it at least ``warn``.
+        (VIF FD 17, or the maker's own) makes it at least ``warn``.
         """
         if self.status & 0x08 or self.status & 0x03 == 2:
             return "error"
@@ -281,8 +289,17 @@ def _finish(head, payload, key_of):
         medium=head.medium,
         access=head.access,
         status=head.status,
-        records=tuple(read_records(payload)),
+        records=tuple(_name_error_flags(head.maker, read_records(payload))),
     )
+
+
+def _name_error_flags(maker, records):
+    extensions = _MAKERS_ERROR_FLAGS.get(maker)
+    for record in records:
+        if record.code == _MAKERS_OWN and record.modifiers == extensions:
+            yield replace(record, quantity="error_flags")
+        else:
+            yield record
 
 
 def _looks_plain(payload):
@@ -423,7 +440,7 @@ def _read_record(payload, position):
     modifiers, exponent = _modifiers(codes[1:], exponent)
     value = _value(raw, coding, exponent, kind)
     record = Record(
-        function, storage, tariff, subunit, quantity, unit, value, modifiers
+        function, storage, tariff, subunit, quantity, unit, value, modifiers, codes[0]
     )
     return record, position
 
@@ -451,8 +468,6 @@ def _read_vib(payload, position):
         position += 1
         if len(codes) > _MAX_EXTENSIONS:
             raise TelegramError("bad_record", "too many extensions")
-    if vif & 0x7F == 0x7F:
-        codes = [0x7F, *codes[1:]]
     return codes, text, position
 
 

@@ -6,7 +6,7 @@ exist: both are decided by a rule of the profile and never guessed.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -28,6 +28,8 @@ _TOKENS = (
     ("mm", r"(?P<minute>[0-9]{2})"),
     ("ss", r"(?P<second>[0-9]{2})(?:[.,][0-9]{1,9})?"),
 )
+
+_OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>[01][0-9]):(?P<minutes>[0-5][0-9])")
 
 DST_RULES = ("reject", "first", "second", "sequence")
 
@@ -52,7 +54,12 @@ def compile_format(text):
 
 
 def zone_of(name):
-    """The time zone called ``name``; ``UTC`` and fixed offsets are accepted."""
+    """The time zone called ``name``: an IANA name, ``UTC`` or an offset (+01:00)."""
+    offset = _OFFSET.fullmatch(name)
+    if offset:
+        sign = -1 if offset["sign"] == "-" else 1
+        minutes = int(offset["hours"]) * 60 + int(offset["minutes"])
+        return timezone(sign * timedelta(minutes=minutes))
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -5,10 +5,12 @@ from . import test_concurrency
 from . import test_consumption
 from . import test_degree_day
 from . import test_demo
+from . import test_estimate
 from . import test_export
 from . import test_fuzz
 from . import test_import
 from . import test_loader
+from . import test_map
 from . import test_mbus
 from . import test_month_overview
 from . import test_operations
@@ -17,5 +19,7 @@ from . import test_peer_use
 from . import test_portal
 from . import test_portal_views
 from . import test_push
+from . import test_unit_change
 from . import test_vee
 from . import test_move
+from . import test_vee_watch

@@ -8,6 +8,7 @@ READABLE = [
     "onergy.meter",
     "onergy.meter.placement",
     "onergy.meter.register",
+    "onergy.meter.unit",
     "onergy.reading",
     "onergy.consumption.day",
     "onergy.consumption.month",

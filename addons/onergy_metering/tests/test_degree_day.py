@@ -72,6 +72,41 @@ class TestDegreeDay(MeteringCase):
             [2, 1, 0],
         )
 
+    def test_estimates_follow_a_correction_by_hand(self):
+        self._load(("71000001", "2026-01-01", "10"), ("71000001", "2026-01-03", "12"))
+        days = self.env["onergy.degree.day"].create(
+            [
+                {"station": "999", "date": "2026-01-01", "temperature": 8},
+                {"station": "999", "date": "2026-01-02", "temperature": 8},
+            ]
+        )
+        self.assertEqual(self._get_days(self.meter)["2026-01-01"], (1, "estimated"))
+        days[0].temperature = -12
+        self.assertEqual(self._get_days(self.meter)["2026-01-01"], (1.5, "estimated"))
+        self.assertEqual(self._get_days(self.meter)["2026-01-02"], (0.5, "estimated"))
+
+    def test_each_complex_has_its_own_station(self):
+        coast = self.complex.copy({"code": "TC2", "weather_station": "888"})
+        self.other_home.complex_id = coast
+        self._load_text(
+            HEAD + "999,20260101,1,180,1\n999,20260102,1,80,1\n"
+            "888,20260101,1,80,1\n888,20260102,1,180,1\n"
+        )
+        for serial in ("71000001", "71000002"):
+            self._load((serial, "2026-01-01", "10"), (serial, "2026-01-03", "12"))
+        self.assertEqual(self._get_days(self.meter)["2026-01-02"], (2, "estimated"))
+        self.assertEqual(
+            self._get_days(self.other_meter)["2026-01-01"], (2, "estimated")
+        )
+
+    def test_provisional_days_become_final_without_another_value(self):
+        yesterday = fields.Date.today() - timedelta(days=1)
+        rows = [("999", yesterday, "5.0", True)]
+        self.env["onergy.degree.day"]._load_temperatures(rows)
+        final = [("999", yesterday, "5.0", False)]
+        self.assertEqual(self.env["onergy.degree.day"]._load_temperatures(final), 1)
+        self.assertFalse(self._get(yesterday).provisional)
+
     def test_other_files_are_refused(self):
         for text in ("", "serial,date\n1,2\n", HEAD + "999,20261315,1,1,1\n"):
             with self.assertRaises(UserError):

@@ -137,6 +137,12 @@ class TestLoader(MeteringCase):
         self.assertEqual(counts["new"], 2)
         self.assertEqual(self._get_days(self.meter), {"2026-01-15": (2, "measured")})
 
+    def test_rollover_that_implies_too_much_is_a_decrease(self):
+        self.meter.register_capacity = 1000
+        counts = self._load_daily("71000001", "2026-01-15", ["905", "95"])
+        self.assertEqual((counts["new"], counts["bad"]), (1, 1))
+        self.assertEqual(self._get_exceptions().reason, "decrease")
+
     def test_meter_is_found_by_mbus_id(self):
         self.meter.mbus_id = "00000017"
         self.assertEqual(self._load(("00000017", "2026-01-15", "1"))["new"], 1)
@@ -162,11 +168,13 @@ class TestLoader(MeteringCase):
         ]
         counts = self.loader._load_rows(rows, self.company, "file")
         self.assertEqual((counts["new"], counts["bad"]), (1, 2))
+        exceptions = self._get_exceptions()
+        aside = exceptions.filtered(lambda e: e.severity == "terminate")
         self.assertEqual(
-            set(self._get_exceptions().mapped("reason")),
-            {"status_error", "status_invalid"},
+            set(aside.mapped("reason")), {"status_error", "status_invalid"}
         )
-        self.assertEqual(self._get_exceptions().mapped("value"), [5, 5])
+        self.assertEqual(aside.mapped("value"), [5, 5])
+        self.assertEqual((exceptions - aside).reason, "vee_status")
         reading = self.env["onergy.reading"].search([("meter_id", "=", self.meter.id)])
         self.assertEqual(reading.status, "warn")
 

@@ -53,6 +53,45 @@ TELEGRAMS = {
     ),
 }
 
+# The same source: telegrams of meters that report a fault. Who, energy, volume, flags.
+FAULTS = {
+    # Both temperature sensors below their range, no contact with the flow sensor.
+    "80808081": (
+        "88442D2C8180808039048D208640513220EA7978040FA000000004FF070200000004FF080900"
+        "00000414FF000000844014000000008480401400000000043B0000000002590000025D000014"
+        "2D0000000084100F0000000084200F0000000004FF2260000100026C892B440F000000004414"
+        "00000000C4401400000000C480401400000000426C812B",
+        (Decimal(1600), "MJ"),
+        Decimal("2.55"),
+        0x00010060,
+    ),
+    "71635605": (
+        "3B44A7320556637104047AFA2000202F2F0C06774202000C14399956000B2D0200F00B3B3018"
+        "000A5A51030A5E520302FD170000066D0C080AF42500",
+        (Decimal(24277), "kWh"),
+        Decimal("5699.39"),
+        0,
+    ),
+    "01885619": (
+        "51440186010905001837721956880101064004DA000020026CA9220E017799241103000C1364"
+        "1320000A2D00000A5A90060A5E800544050E77000001FD0C010A6564370AFD4731030A274907"
+        "047F00000002",
+        (Decimal("3112.49977"), "kWh"),
+        Decimal("201.364"),
+        0x02000000,
+    ),
+}
+PROPRIETARY = (
+    "37446850336633663943A210672C866100181C01000480794435D5000000000000000000000000"
+    "0000000000000000000000000000000000"
+)
+# AES-CTR of the extended link layer: telegram of a water meter with its key.
+EXTENDED_LINK = (
+    "2A442D2C998734761B168D2091D37CAC21E1D68CDAFFCD3DC452BD802913FF7B1706CA9E355D6C"
+    "2701CC24"
+)
+EXTENDED_LINK_KEY = bytes.fromhex("28F64A24988064A079AA2C807D6102AE")
+
 
 @tagged("post_install", "-at_install")
 class TestMbus(BaseCase):
@@ -64,6 +103,46 @@ class TestMbus(BaseCase):
                 registers = telegram.registers()
                 self.assertEqual(registers["energy"], energy)
                 self.assertEqual(registers.get("volume", (None,))[0], volume)
+
+    def test_faults_are_kept_with_the_value_and_never_pass_as_good(self):
+        for number, (text, energy, volume, flags) in FAULTS.items():
+            with self.subTest(number):
+                telegram = telegram_of_hex(text)
+                self.assertEqual(telegram.number, number)
+                self.assertEqual(telegram.registers()["energy"], energy)
+                self.assertEqual(telegram.registers()["volume"][0], volume)
+                self.assertEqual(telegram.judgement, "warn")
+                told = [r for r in telegram.records if r.quantity == "error_flags"]
+                self.assertEqual([record.value for record in told], [flags])
+        self.assertEqual(telegram_of_hex(FAULTS["71635605"][0]).status, 0x20)
+        megajoules = telegram_of_hex(FAULTS["80808081"][0]).registers()["energy"][0]
+        self.assertEqual(round(megajoules / Decimal("3.6"), 6), Decimal("444.444444"))
+
+    def test_flags_that_are_zero_are_no_fault(self):
+        for number in ("66666666", "85412440", "77447744"):
+            self.assertEqual(telegram_of_hex(TELEGRAMS[number][0]).judgement, "ok")
+
+    def test_format_of_the_maker_is_refused(self):
+        with self.assertRaises(TelegramError) as caught:
+            telegram_of_hex(PROPRIETARY)
+        self.assertEqual(
+            (caught.exception.reason, caught.exception.detail), ("proprietary", "CI A2")
+        )
+
+    def test_extended_link_layer(self):
+        asked = []
+
+        def key_of(maker, number):
+            asked.append((maker, number))
+            return EXTENDED_LINK_KEY
+
+        telegram = decode(bytes.fromhex(EXTENDED_LINK), key_of)
+        self.assertEqual(asked, [("KAM", "76348799")])
+        self.assertEqual(telegram.registers(), {"volume": (Decimal("6.408"), "m3")})
+        for key, reason in ((None, "encrypted"), (KEY, "wrong_key")):
+            with self.assertRaises(TelegramError) as caught:
+                decode(bytes.fromhex(EXTENDED_LINK), lambda maker, number, k=key: k)
+            self.assertEqual(caught.exception.reason, reason)
 
     def test_reading_of_the_set_date_is_not_the_total(self):
         telegram = telegram_of_hex(TELEGRAMS["61917653"][0])

@@ -158,6 +158,70 @@ class TestParsers(BaseCase):
             [row] = rows_of(text.format(moment), **PLAIN)
             self.assertEqual(row[3], "2026-01-15 00:00:00")
 
+    def test_clock_without_a_zone_is_read_in_the_zone_of_the_profile(self):
+        text = "serial,date,value,unit\n1,2026-07-15T00:00,1,GJ\n"
+        for zone, utc in (
+            ("Europe/Amsterdam", "2026-07-14 22:00:00"),
+            ("Europe/London", "2026-07-14 23:00:00"),
+            ("UTC", "2026-07-15 00:00:00"),
+            ("Etc/GMT-1", "2026-07-14 23:00:00"),
+            ("+01:00", "2026-07-14 23:00:00"),
+            ("-03:30", "2026-07-15 03:30:00"),
+        ):
+            with self.subTest(zone):
+                [row] = rows_of(text, **{**PLAIN, "zone": zone})
+                self.assertEqual(row[3], utc)
+        with self.assertRaises(FileError) as caught:
+            rows_of(text, **{**PLAIN, "zone": "Europe/Nowhere"})
+        self.assertEqual(caught.exception.reason, "bad_profile")
+
+    def test_doubled_hour_in_a_zone_without_one(self):
+        """A gateway that keeps winter time has no doubled hour at all."""
+        line = "25.10.2026;02:30;68;Teplo;1;GJ;GJ;;;ok\n"
+        [row] = rows_of(line, **UTILITY, zone="Etc/GMT-1")
+        self.assertEqual((row[3], row[9]), ("2026-10-25 01:30:00", ""))
+
+    def test_dates_that_mean_no_date(self):
+        text = "serial,date,value,unit\n1,{},1,GJ\n"
+        for moment in (
+            "2127-01-01",
+            "2128-03-31T00:00Z",
+            "0000-00-00",
+            "2026-01-00",
+            "2026-00-10",
+            "2026-02-29",
+            "2026-01-15T24:30",
+            "1899-12-31",
+        ):
+            with self.subTest(moment):
+                [row] = rows_of(text.format(moment), **PLAIN)
+                self.assertBad(row, "bad_date", "date")
+                self.assertEqual(row[8], moment)
+
+    def test_impossible_clock_of_a_meter(self):
+        """Type F with day 0, and the year 2127 for "no date" (EN 13757-3)."""
+        for clock, utc in (
+            ("0A0AE1F1", None),
+            ("0A0A4035", None),
+            ("0A0AFFFF", None),
+            ("0A0A4135", "2026-05-01 08:10:00"),
+        ):
+            body = "442D2C7856341235047A01000000" + "0C0645230100" + "046D" + clock
+            text = f"{len(body) // 2:02X}{body}\n"
+            with self.subTest(clock):
+                [row] = rows_of(
+                    text,
+                    container="hex",
+                    codec="mbus_hex",
+                    key_source="telegram",
+                    moment_source="telegram",
+                    value_ref="#1",
+                )
+                if utc:
+                    self.assertEqual((row[3], row[9]), (utc, ""))
+                else:
+                    self.assertBad(row, "bad_date")
+
     def test_unix_time(self):
         profile = {**PLAIN, "moment_formats": ("UNIX",)}
         [row] = rows_of("serial,date,value,unit\n1,1768435200,1,GJ\n", **profile)
@@ -169,6 +233,34 @@ class TestParsers(BaseCase):
             with self.subTest(encoding):
                 [row] = rows_of(text.encode(encoding), **PLAIN)
                 self.assertEqual(row[5], "m3")
+
+    def test_encoding_that_the_profile_names(self):
+        text = "serial;date;value;unit\n1;2026-01-15;1;m³\n"
+        profile = {**PLAIN, "delimiter": ";"}
+        for encoding in ("iso-8859-1", "cp1252", "utf-8", "utf-16-le"):
+            with self.subTest(encoding):
+                [row] = rows_of(text.encode(encoding), **profile, encoding=encoding)
+                self.assertEqual(row[5], "m3")
+        # A byte that does not decode spoils its own row only.
+        [row] = rows_of(text.encode("cp1252"), **profile, encoding="utf-8")
+        self.assertBad(row, "unknown_unit")
+        with self.assertRaises(FileError):
+            rows_of(text.encode(), **profile, encoding="klingon")
+
+    def test_mark_at_the_beginning_is_no_part_of_the_first_column(self):
+        text = '\ufeff"serial",date,value,unit\n71,2026-01-15,1,GJ\n'
+        [row] = rows_of(text.encode(), **PLAIN)
+        self.assertEqual(row[1], "71")
+        [row] = rows_of(
+            '\ufeff{"id": "71", "e": 1}\n'.encode(),
+            container="jsonl",
+            key_ref="id",
+            moment_source="received",
+            value_ref="e",
+            unit_ref="=kWh",
+            received=datetime(2026, 1, 15, 12, tzinfo=UTC),
+        )
+        self.assertEqual((row[1], row[9]), ("71", ""))
 
     def test_compression(self):
         content = b"serial,date,value,unit\n1,2026-01-15,1,GJ\n"
@@ -200,9 +292,15 @@ class TestParsers(BaseCase):
 
     def test_missing_tokens(self):
         text = "serial,date,value,unit\n1,2026-01-15,NaN,GJ\n1,2026-01-16,,GJ\n"
-        for row in rows_of(text, **PLAIN):
+        text += "1,2026-01-17,-,GJ\n1,2026-01-18, ,GJ\n1,2026-01-19,null,GJ\n"
+        tokens = ("", "-", "NaN", "null")
+        rows = rows_of(text, **PLAIN, missing_tokens=tokens)
+        self.assertEqual(len(rows), 5)
+        for row in rows:
             self.assertBad(row, "missing_value", "value")
-        self.assertFalse(rows_of(text, **PLAIN, missing_policy="skip"))
+        self.assertFalse(
+            rows_of(text, **PLAIN, missing_tokens=tokens, missing_policy="skip")
+        )
 
     def test_status(self):
         line = "15.1.2026;00:56;68;Teplo;1;GJ;GJ;;;{}\n"
@@ -217,7 +315,11 @@ class TestParsers(BaseCase):
         profile = {**PLAIN, "trailer_marker": "T", "trailer_ref": "#2"}
         head = "serial,date,value,unit\n1,2026-01-15,1,GJ\n"
         self.assertEqual(len(rows_of(head + "T,1\n", **profile)), 1)
-        for end, reason in (("", "no_trailer"), ("T,2\n", "trailer_count")):
+        for end, reason in (
+            ("", "no_trailer"),
+            ("T,2\n", "trailer_count"),
+            ("T,x\n", "trailer_count"),
+        ):
             with self.assertRaises(FileError) as caught:
                 rows_of(head + end, **profile)
             self.assertEqual(caught.exception.reason, reason)

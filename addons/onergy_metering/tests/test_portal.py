@@ -277,6 +277,73 @@ class TestHeatingPage(MeteringCase, HttpCase):
         self.assertEqual(self.meter.exception_count, 1)
         self.assertEqual(self.meter.last_value, 140)
 
+    def test_picture_is_kept_with_a_good_reading_too(self):
+        self._fill()
+        self.meter.read_mode = "refused"
+        self.assertIn('name="photo"', self._get_page(self.resident))
+        self._send_photo("141", b"\xff\xd8\xff picture")
+        attachment = self.env["ir.attachment"].search(
+            [("res_model", "=", "onergy.meter"), ("res_id", "=", self.meter.id)]
+        )
+        self.assertEqual(attachment.raw, b"\xff\xd8\xff picture")
+        self._send_photo("141,001", b"MZ no picture")
+        self.assertEqual(self.meter.last_value, 141.001)
+        self.assertEqual(
+            self.env["ir.attachment"].search(
+                [("res_model", "=", "onergy.meter"), ("res_id", "=", self.meter.id)]
+            ),
+            attachment,
+        )
+
+    def _send_photo(self, value, content):
+        self.authenticate(self.resident.login, f"{self.resident.login}-secret")
+        return self.url_open(
+            "/my/heating/reading",
+            data={
+                "csrf_token": http.Request.csrf_token(self),
+                "meter": self.meter.serial,
+                "value": value,
+            },
+            files={"photo": ("meter.jpg", content, "image/jpeg")},
+        )
+
+    def test_reading_is_judged_while_it_is_typed(self):
+        self._fill()
+        self.meter.read_mode = "refused"
+        self.browser_js(
+            "/my/heating",
+            """
+            (async () => {
+            const input = document.querySelector("input[name=value]");
+            const hint = document.querySelector(".o_onergy_reading_hint");
+            const told = [];
+            const type = async (text) => {
+                input.value = text;
+                input.dispatchEvent(new Event("input", {bubbles: true}));
+                await new Promise((resolve) => setTimeout(resolve, 200));
+                return hint.textContent.trim();
+            };
+            // Until the page listens.
+            for (let turn = 0; turn < 60 && !(await type("141,5")); turn++);
+            for (const text of ["141,5", "14", "9999", "abc"]) {
+                told.push(await type(text));
+            }
+            const [fits, low, high, none] = told;
+            if (
+                fits.includes("1,5 GJ") && low.includes("140,000") &&
+                high.includes("veel meer") && none === ""
+            ) {
+                console.log("test successful");
+            } else {
+                console.error(JSON.stringify(told));
+            }
+            })();
+            """,
+            ready="document.querySelector('.o_onergy_reading_hint') !== null && "
+            "odoo.loader.modules.has('@onergy_metering/interactions/reading_entry')",
+            login="heating_resident",
+        )
+
     def test_only_the_own_meter_by_hand(self):
         self._fill()
         self.assertNotIn('name="value"', self._get_page(self.resident))

@@ -1,8 +1,11 @@
 from datetime import timedelta
 
+import psycopg2
+
 from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from .common import MeteringCase
 
@@ -76,6 +79,58 @@ class TestVee(MeteringCase):
         self.assertNotIn(
             str(self.next_day - timedelta(days=1)), self._get_days(self.meter)
         )
+
+    def test_power_as_a_work_item_lets_the_reading_in(self):
+        self.meter.power = 10
+        self._get_rule("power").severity = "issue"
+        item = self._use(0.95).filtered(lambda i: i.reason == "vee_power")
+        self.assertEqual(item.severity, "issue")
+        self.assertIn(str(item.day), self._get_days(self.meter))
+        self.assertFalse(self._use(0.3))
+
+    def test_muted_power_lets_the_reading_in(self):
+        self.meter.power = 10
+        item = self._use(0.95)
+        self._resolve(item, "mute", mute_until=self.next_day + timedelta(days=9))
+        type(self).value -= 0.95
+        self.assertNotIn("vee_power", self._use(0.95).mapped("reason"))
+        self.assertIn(
+            str(self.next_day - timedelta(days=1)), self._get_days(self.meter)
+        )
+
+    def test_only_power_can_set_aside(self):
+        with (
+            mute_logger("odoo.sql_db"),
+            self.assertRaises(psycopg2.errors.CheckViolation),
+            self.env.cr.savepoint(),
+        ):
+            self._get_rule("high").severity = "terminate"
+            self.env.flush_all()
+
+    def test_how_near_to_a_factor_is_a_threshold(self):
+        self._get_rule("ratio").threshold = 0.001
+        item = self._use(0.2 * 10.6)
+        self.assertEqual(item.reason, "vee_high")
+
+    def test_fault_of_the_meter_once_a_month(self):
+        def read(day, value, status):
+            moment = self.loader._day_start(fields.Date.to_date(day))
+            row = self.loader._make_row("71000001", moment, value, "GJ")
+            self.loader._load_rows([(*row[:6], status, *row[7:])], self.company, "file")
+
+        read("2026-02-01", "106.2", "ok")
+        self.assertFalse(self._get_items("vee_status"))
+        read("2026-02-02", "106.4", "warn")
+        read("2026-02-03", "106.6", "warn")
+        item = self._get_items("vee_status")
+        self.assertEqual(len(item), 1)
+        self.assertEqual(item.severity, "issue")
+        read("2026-03-03", "113", "warn")
+        self.assertEqual(len(self._get_items("vee_status")), 2)
+        self.assertEqual(self.meter.last_value, 113)
+
+    def _get_items(self, reason):
+        return self.env["onergy.reading.exception"].search([("reason", "=", reason)])
 
     def test_threshold_holds_from_its_date_only(self):
         rule = self._get_rule("high")
@@ -197,6 +252,82 @@ class TestVee(MeteringCase):
         )
         with self.assertRaises(UserError):
             self._resolve(wrong, "mute")
+
+    def test_one_click(self):
+        accepted = self._use(0.9)
+        accepted.action_accept()
+        self.assertEqual(accepted.resolution, "accepted")
+        estimated = self._use(1.3)
+        self._use(0.1)
+        estimated.action_estimate()
+        self.assertEqual(estimated.resolution, "estimated")
+        self.assertEqual(
+            self._get_days(self.meter)[str(estimated.day)], (0.7, "estimated")
+        )
+        rejected = self._use(1.4)
+        rejected.action_reject()
+        self.assertEqual(rejected.resolution, "rejected")
+        self.assertTrue(rejected.resolution_note)
+        # What is done already is left alone, so that a list can be done in bulk.
+        (accepted | rejected).action_accept()
+        self.assertEqual(rejected.resolution, "rejected")
+
+    def test_many_at_a_time(self):
+        first = self._use(0.9)
+        second = self._use(1.2)
+        self._load(("71009999", "2026-01-15", 1))
+        unknown = self._get_items("unknown_meter")
+        with self.assertRaises(UserError):
+            (first | second | unknown).action_accept()
+        (first | second).action_accept()
+        self.assertEqual(set((first | second).mapped("state")), {"resolved"})
+        self._resolve(unknown, "ignore")
+        self.assertEqual(unknown.state, "ignored")
+
+    def test_take_back(self):
+        item = self._use(0.9)
+        self._use(0.1)
+        day = str(item.day)
+        item.action_estimate()
+        self.assertEqual(self._get_days(self.meter)[day], (0.5, "estimated"))
+        item.action_reopen()
+        self.assertEqual(
+            (item.state, item.resolution, item.resolved_uid.id), ("open", False, False)
+        )
+        self.assertEqual(self._get_days(self.meter)[day], (0.9, "measured"))
+        item.action_accept()
+        item.action_reopen()
+        self.assertEqual(self._get_days(self.meter)[day], (0.9, "measured"))
+
+    def test_take_back_a_mute(self):
+        item = self._use(1.3)
+        self._resolve(item, "mute", mute_until=self.next_day + timedelta(days=9))
+        self.assertFalse(self._use(1.3))
+        item.action_reopen()
+        self.assertTrue(self._use(1.3))
+
+    def test_take_back_a_value_that_was_accepted(self):
+        self.meter.power = 10
+        item = self._use(0.95)
+        day = str(self.next_day - timedelta(days=1))
+        item.action_accept()
+        self.assertIn(day, self._get_days(self.meter))
+        item.action_reopen()
+        self.assertNotIn(day, self._get_days(self.meter))
+
+    def test_take_back_leaves_what_came_in_since(self):
+        item = self._use(0.9)
+        self._use(0.1)
+        item.action_estimate()
+        self._load(("71000001", item.day + timedelta(days=1), "106.6"))
+        item.action_reopen()
+        self.assertEqual(self._get_days(self.meter)[str(item.day)], (0.6, "measured"))
+
+    def test_exchange_for_an_exception_cannot_be_taken_back(self):
+        item = self._use(0.9)
+        item._resolve("resolved", "exchanged", "Exchanged")
+        with self.assertRaises(UserError):
+            item.action_reopen()
 
     def test_other_meters_learn_for_themselves(self):
         self._load_daily("71000002", "2026-01-01", [0, 5, 5.1])

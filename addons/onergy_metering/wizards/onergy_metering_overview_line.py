@@ -22,6 +22,19 @@ class OnergyMeteringOverviewLine(models.TransientModel):
                 100 * line.read_count / line.meter_count if line.meter_count else 100
             )
 
+    def action_map(self):
+        """The addresses of the complex with the silence of their meters."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Silent meters"),
+            "res_model": "onergy.metering.map",
+            "res_id": self.env["onergy.metering.map"]
+            .create({"complex_id": self.complex_id.id})
+            .id,
+            "view_mode": "form",
+        }
+
     def action_silent(self):
         """The silent meters of the complex, by address."""
         self.ensure_one()
