@@ -7,3 +7,5 @@ from . import notice
 from . import move
 from . import accessibility
 from . import help
+from . import portal_payment
+from . import portal_privacy

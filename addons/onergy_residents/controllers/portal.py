@@ -221,6 +221,7 @@ class OnergyPortal(PortalAccount):
                     contract,
                     request.env._("Bank account (IBAN)"),
                     self._get_masked_account(contract, or_any=True),
+                    url=f"/my/payment?contract_id={contract.id}#onergy_iban",
                 ),
             ]
         return {"id": "you", "title": request.env._("About you"), "rows": rows}

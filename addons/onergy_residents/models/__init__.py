@@ -1,3 +1,4 @@
+from . import onergy_logged_mixin
 from . import onergy_complex
 from . import onergy_connection
 from . import onergy_contract
@@ -25,3 +26,11 @@ from . import onergy_consent_purpose
 from . import onergy_consent
 from . import web_tour_tour
 from . import ir_http
+from . import onergy_mandate
+from . import onergy_debit_reason
+from . import onergy_access_log
+from . import res_partner_privacy
+from . import onergy_purge
+from . import onergy_purge_log
+from . import onergy_data_export
+from . import onergy_erasure

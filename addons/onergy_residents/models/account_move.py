@@ -26,6 +26,16 @@ class AccountMove(models.Model):
         """Those of the bills that another system sends, so that Odoo must not."""
         return self.browse()
 
+    def _onergy_get_debit_problem(self):
+        """Return why the direct debit of this bill failed and it still has to be paid.
+
+        For addons that hear from the bank or collector; none here.
+
+        :return: an ``onergy.debit.reason``, empty if nothing is wrong
+        """
+        self.ensure_one()
+        return self.env["onergy.debit.reason"]
+
     def _onergy_get_portal_status(self):
         """Return in one word how a posted bill stands for the resident.
 

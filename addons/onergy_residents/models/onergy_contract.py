@@ -18,7 +18,13 @@ class OnergyContract(models.Model):
 
     _name = "onergy.contract"
     _description = "Supply contract"
-    _inherit = ["portal.mixin", "mail.thread", "mail.activity.mixin"]
+    _inherit = [
+        "portal.mixin",
+        "mail.thread",
+        "mail.activity.mixin",
+        "onergy.logged.mixin",
+    ]
+    _logged_fields = ("partner_id",)
     _check_company_auto = True
     _order = "date_start desc, id desc"
     _rec_names_search = ["name", "partner_id", "connection_id"]
@@ -101,6 +107,9 @@ class OnergyContract(models.Model):
         "Monthly advance",
         compute="_compute_current_advance_amount",
         groups=ADVANCE_GROUPS,
+    )
+    mandate_ids = fields.One2many(
+        "onergy.mandate", "contract_id", "Mandates", groups=ADVANCE_GROUPS
     )
     consent_ids = fields.One2many("onergy.consent", "contract_id", "Consents")
     daily_readings_allowed = fields.Boolean(
@@ -277,6 +286,7 @@ class OnergyContract(models.Model):
         self.flush_model(["active", "connection_id", "date_start", "date_end"])
         contracts = super().create(vals_list)
         contracts._welcome_payer()
+        contracts._sync_mandates()
         return contracts
 
     def write(self, vals):
@@ -285,7 +295,65 @@ class OnergyContract(models.Model):
         result = super().write(vals)
         if "partner_id" in vals:
             self._welcome_payer()
+        if {"payment_method", "bank_account_id"} & vals.keys():
+            self._sync_mandates()
         return result
+
+    def _get_mandate(self, *states):
+        """Return the mandates of these contracts that are in one of these states."""
+        return self.env["onergy.mandate"].search(
+            [("contract_id", "in", self.ids), ("state", "in", states)]
+        )
+
+    def _sync_mandates(self):
+        """Let the mandates follow a payment method or account that staff filled in.
+
+        Imports and clerks say how a payer pays; a mandate signed elsewhere goes with
+        that and is recorded as taken over.
+        """
+        if not self.env.context.get("onergy_mandate_sync", True):
+            return
+        # sudo: mandates are made and changed by their own methods only
+        contracts = self.sudo()
+        debited = contracts.filtered(
+            lambda c: c.payment_method == "direct_debit" and c.bank_account_id
+        )
+        active = {
+            mandate.contract_id: mandate for mandate in contracts._get_mandate("active")
+        }
+        wrong = self.env["onergy.mandate"].union(
+            *(
+                mandate
+                for contract, mandate in active.items()
+                if contract not in debited
+                or mandate.bank_account_id != contract.bank_account_id
+            )
+        )
+        today = fields.Date.context_today(self)
+        wrong.sudo().with_context(onergy_mandate_sync=False)._end_by_staff(debited)
+        without = debited.filtered(lambda c: c not in active or active[c] in wrong)
+        # sudo: as above
+        made = (
+            self.env["onergy.mandate"]
+            .sudo()
+            .create(
+                [
+                    {
+                        "contract_id": contract.id,
+                        "bank_account_id": contract.bank_account_id.id,
+                        "holder_name": contract.bank_account_id.acc_holder_name
+                        or contract.partner_id.name,
+                        "signed_how": "recorded",
+                        "signed_by_id": self.env.uid,
+                        "signed_date": min(contract.date_start, today),
+                        "valid_from": min(contract.date_start, today),
+                        "state": "active",
+                    }
+                    for contract in without
+                ]
+            )
+        )
+        (wrong | made)._mandate_changed()
 
     def _check_payer_change(self, vals):
         """Refuse to hand over a billed contract: it would show the past to another."""

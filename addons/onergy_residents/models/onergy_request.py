@@ -1,6 +1,4 @@
-from datetime import datetime, time, timedelta
-
-import pytz
+from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -271,22 +269,9 @@ class OnergyRequest(models.Model):
         Counts the company's working days, public holidays left out, from the day
         after today.
         """
-        timezone = pytz.timezone(
-            company.resource_calendar_id.tz or self.env.user.tz or "Europe/Amsterdam"
-        )
-        today = datetime.now(timezone).date()
-        tomorrow = timezone.localize(
-            datetime.combine(today + timedelta(days=1), time.min)
-        )
         is_fault = category == "fault"
         days = company.onergy_fault_days if is_fault else company.onergy_request_days
-        calendar = company.resource_calendar_id
-        planned = (
-            calendar.plan_days(days, tomorrow, compute_leaves=True)
-            if calendar and days
-            else None
-        )
-        return planned.date() if planned else today + timedelta(days=days)
+        return company._onergy_add_working_days(days)
 
     def _create_attachments(self, files):
         """Store files that came in with the request.

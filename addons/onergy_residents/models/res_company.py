@@ -1,4 +1,10 @@
+import re
+from datetime import datetime, time, timedelta
+
+import pytz
+
 from odoo import api, fields, models
+from odoo.exceptions import ValidationError
 
 
 class ResCompany(models.Model):
@@ -39,6 +45,41 @@ class ResCompany(models.Model):
         help="Mail to this address becomes a request; replies to our answers go to it.",
     )
 
+    onergy_mandate_days = fields.Integer(
+        "Working days before a new mandate starts",
+        default=5,
+        help="The prenotification period: until then the old account is used and the "
+        "payer can change his mind.",
+    )
+    onergy_creditor_identifier = fields.Char(
+        "Creditor identifier",
+        help="The number that collects by direct debit, given by your bank, for "
+        "example NL00ZZZ123456780000. It stands in each mandate.",
+    )
+
+    onergy_keep_billing_years = fields.Integer(
+        "Years to keep bills",
+        default=7,
+        help="Past residents are made anonymous after this, counted from their last "
+        "contract or bill. Tax law asks for seven years (AWR, article 52).",
+    )
+    onergy_keep_request_months = fields.Integer(
+        "Months to keep closed requests", default=24
+    )
+    onergy_keep_access_log_months = fields.Integer(
+        "Months to keep the log of views", default=24
+    )
+
+    _onergy_keep_enough = models.Constraint(
+        "CHECK (onergy_keep_billing_years >= 7 AND onergy_keep_request_months >= 1"
+        " AND onergy_keep_access_log_months >= 6)",
+        "Keep bills for at least 7 years, requests for a month and the log of views "
+        "for half a year.",
+    )
+    _onergy_mandate_days_positive = models.Constraint(
+        "CHECK (onergy_mandate_days >= 0)",
+        "The number of working days cannot be negative.",
+    )
     _onergy_request_days_positive = models.Constraint(
         "CHECK (onergy_request_days >= 0 AND onergy_fault_days >= 0)",
         "The number of working days to answer cannot be negative.",
@@ -61,6 +102,64 @@ class ResCompany(models.Model):
             self._onergy_sync_request_alias()
         return result
 
+    def _onergy_add_working_days(self, days):
+        """Return the date that is this many working days of the company from today.
+
+        Public holidays left out, counted from tomorrow on; without a calendar each
+        day counts.
+        """
+        self.ensure_one()
+        # sudo: residents have no access to calendars
+        calendar = self.sudo().resource_calendar_id
+        timezone = pytz.timezone(calendar.tz or self.env.user.tz or "Europe/Amsterdam")
+        today = datetime.now(timezone).date()
+        tomorrow = timezone.localize(
+            datetime.combine(today + timedelta(days=1), time.min)
+        )
+        planned = (
+            calendar.plan_days(days, tomorrow, compute_leaves=True)
+            if calendar and days
+            else None
+        )
+        return planned.date() if planned else today + timedelta(days=days)
+
+    def _onergy_get_retention(self):
+        """Hook: return how long data are kept, as list of (what, how long) texts."""
+        self.ensure_one()
+        return [
+            (
+                self.env._("Your bills and contracts"),
+                self.env._("%(years)s years", years=self.onergy_keep_billing_years),
+            ),
+            (
+                self.env._("Questions that have been answered"),
+                self.env._("%(count)s months", count=self.onergy_keep_request_months),
+            ),
+            (
+                self.env._("Which member of our staff looked at your data"),
+                self.env._(
+                    "%(count)s months", count=self.onergy_keep_access_log_months
+                ),
+            ),
+        ]
+
+    @api.constrains("onergy_creditor_identifier")
+    def _check_onergy_creditor_identifier(self):
+        """Check digits of a creditor identifier: ISO 7064, the business code left out.
+
+        Country, check digits, three characters of one's own choice, national number.
+        """
+        for company in self.filtered("onergy_creditor_identifier"):
+            text = company.onergy_creditor_identifier.replace(" ", "").upper()
+            right = re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{3}[A-Z0-9]{1,28}", text)
+            if not right or _mod97(text[7:] + text[:4]) != 1:
+                raise ValidationError(
+                    self.env._(
+                        "%(identifier)s is not a right creditor identifier.",
+                        identifier=company.onergy_creditor_identifier,
+                    )
+                )
+
     def _onergy_sync_request_alias(self):
         """Let mail to a company's inbox become a request of that company."""
         for company in self.filtered("onergy_request_alias_id"):
@@ -68,3 +167,7 @@ class ResCompany(models.Model):
             company.sudo().onergy_request_alias_id.alias_defaults = repr(
                 {"company_id": company.id}
             )
+
+
+def _mod97(text):
+    return int("".join(str(int(char, 36)) for char in text)) % 97

@@ -13,6 +13,21 @@ class ResConfigSettings(models.TransientModel):
         config_parameter="onergy_residents.access_code_days",
         help="Days after which the code on a letter stops working.",
     )
+    onergy_keep_billing_years = fields.Integer(
+        related="company_id.onergy_keep_billing_years", readonly=False
+    )
+    onergy_keep_request_months = fields.Integer(
+        related="company_id.onergy_keep_request_months", readonly=False
+    )
+    onergy_keep_access_log_months = fields.Integer(
+        related="company_id.onergy_keep_access_log_months", readonly=False
+    )
+    onergy_mandate_days = fields.Integer(
+        related="company_id.onergy_mandate_days", readonly=False
+    )
+    onergy_creditor_identifier = fields.Char(
+        related="company_id.onergy_creditor_identifier", readonly=False
+    )
     onergy_request_days = fields.Integer(
         related="company_id.onergy_request_days", readonly=False
     )

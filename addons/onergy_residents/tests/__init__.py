@@ -20,3 +20,7 @@ from . import test_move
 from . import test_move_concurrency
 from . import test_move_portal
 from . import test_help
+from . import test_mandate
+from . import test_portal_payment
+from . import test_privacy
+from . import test_portal_privacy

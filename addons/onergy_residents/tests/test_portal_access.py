@@ -3,7 +3,15 @@ from odoo.tests import tagged
 
 from .portal_common import PortalCase
 
-PAGES = ("/my", "/my/data", "/my/onergy-account", "/my/finance", "/my/invoices")
+PAGES = (
+    "/my",
+    "/my/data",
+    "/my/onergy-account",
+    "/my/finance",
+    "/my/invoices",
+    "/my/payment",
+    "/my/privacy",
+)
 
 
 @tagged("post_install", "-at_install")
@@ -46,7 +54,14 @@ class TestPortalAccess(PortalCase):
                     self.assertNotIn("Resident One", page)
 
     def test_home_of_another_is_not_found(self):
-        for url in ("/my/data", "/my/finance", "/my/onergy-account", "/my"):
+        for url in (
+            "/my/data",
+            "/my/finance",
+            "/my/onergy-account",
+            "/my/payment",
+            "/my/privacy",
+            "/my",
+        ):
             for contract in (self.other_contract, self.past_contract):
                 with self.subTest(url=url, contract=contract.name):
                     self.open_as("resident", f"{url}?contract_id={contract.id}", 404)
@@ -89,7 +104,9 @@ class TestPortalAccess(PortalCase):
             "/my": 30,
             "/my/data": 13,
             "/my/onergy-account": 11,
-            "/my/finance": 36,
+            "/my/finance": 37,
+            "/my/payment": 23,
+            "/my/privacy": 23,
         }
         for url, budget in budgets.items():
             with self.subTest(url=url), self.assertQueryCount(budget):

@@ -1,1 +1,2 @@
 from . import onergy_access_invite
+from . import onergy_mandate_entry

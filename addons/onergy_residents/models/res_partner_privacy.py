@@ -1,0 +1,156 @@
+from dateutil.relativedelta import relativedelta
+
+from odoo import fields, models
+from odoo.fields import Command
+
+
+class ResPartner(models.Model):
+    _name = "res.partner"
+    _inherit = ["res.partner", "onergy.logged.mixin"]
+
+    _logged_fields = ("email", "phone", "street")
+
+    onergy_anonymised = fields.Boolean(
+        "Made anonymous", readonly=True, copy=False, groups="base.group_user"
+    )
+
+    def _get_logged_partner(self):
+        return self
+
+    # ------------------------------------------------------------------ what is kept
+
+    def _onergy_has_left(self):
+        """Tell whether no contract of this payer runs or is to start."""
+        self.ensure_one()
+        # sudo: counted over all companies
+        return not self.sudo().onergy_contract_ids.filtered(
+            lambda contract: contract.state != "ended"
+        )
+
+    def _onergy_get_kept(self):
+        """Hook: return what has to be kept, as list of (what, until when).
+
+        The date is false for what is kept while the contract runs.
+        """
+        self.ensure_one()
+        # sudo: the rules hold for all that there is, whoever asks
+        partner = self.sudo()
+        if not partner._onergy_has_left():
+            return [
+                (
+                    self.env._("Your name, address, e-mail address and contract"),
+                    False,
+                ),
+                (self.env._("Your bills and payments"), False),
+            ]
+        return [
+            (
+                self.env._("Your name, address, contract, bills and payments"),
+                partner._onergy_get_books_until(),
+            )
+        ]
+
+    def _onergy_get_books_until(self):
+        """Return the day until which the books are kept: tax law, seven years.
+
+        AWR article 52(4), counted from the end of the year of the last bill.
+        """
+        company = self._onergy_get_company()
+        dates = [date for date in self.onergy_contract_ids.mapped("date_end") if date]
+        [[last]] = self.env["account.move"]._read_group(
+            [
+                ("partner_id", "child_of", self.commercial_partner_id.id),
+                ("state", "=", "posted"),
+            ],
+            aggregates=["date:max"],
+        )
+        latest = max([*dates, *([last] if last else [])])
+        return latest.replace(month=12, day=31) + relativedelta(
+            years=company.onergy_keep_billing_years
+        )
+
+    def _onergy_get_erasable(self):
+        """Hook: return in words what can be deleted now."""
+        self.ensure_one()
+        lines = [
+            self.env._("Your questions to us that have been answered"),
+            self.env._("Your consents, which end now"),
+        ]
+        if self._onergy_has_left():
+            lines += [
+                self.env._("Your login for the website"),
+                self.env._("Your e-mail address and telephone number"),
+                self.env._("Our notes about you"),
+            ]
+        else:
+            lines.append(self.env._("Your telephone number"))
+        return lines
+
+    def _onergy_erase(self):
+        """Hook: delete what :meth:`_onergy_get_erasable` names; called as superuser."""
+        self.ensure_one()
+        consents = self.env["onergy.consent"].search([("partner_id", "=", self.id)])
+        consents._withdraw("portal")
+        requests = (
+            self.env["onergy.request"]
+            .with_context(active_test=False)
+            .search([("partner_id", "=", self.id), ("state", "=", "closed")])
+        )
+        requests.attachment_ids.unlink()
+        requests.unlink()
+        self.with_context(tracking_disable=True).phone = False
+        if self._onergy_has_left():
+            # First the address, or Odoo writes to it that the login has changed.
+            self.with_context(tracking_disable=True).email = False
+            self._onergy_erase_login()
+            self.message_ids.unlink()
+
+    def _onergy_erase_login(self):
+        users = self.with_context(active_test=False).user_ids.filtered("share")
+        changes = self.env["onergy.email.change"].search([("user_id", "in", users.ids)])
+        changes.unlink()
+        for user in users:
+            user.write(
+                {
+                    "active": False,
+                    "login": f"deleted-{user.id}",
+                    "group_ids": [Command.unlink(self.env.ref("base.group_portal").id)],
+                }
+            )
+
+    def _onergy_anonymise(self):
+        """Forget who these past residents were; the figures stay. As superuser."""
+        # Odoo counts archived users as well where archived records are asked for.
+        for partner in self.with_context(tracking_disable=True, active_test=True):
+            partner._onergy_erase()
+            partner.write(
+                {
+                    "name": self.env._("Past resident"),
+                    "street": False,
+                    "street2": False,
+                    "zip": False,
+                    "city": False,
+                    "email": False,
+                    "phone": False,
+                    "vat": False,
+                    "comment": False,
+                    "image_1920": False,
+                    "active": False,
+                    "onergy_anonymised": True,
+                }
+            )
+            partner._onergy_forget_accounts()
+            partner.message_ids.unlink()
+
+    def _onergy_forget_accounts(self):
+        contracts = self.with_context(active_test=False).onergy_contract_ids
+        contracts.mandate_ids.with_context(onergy_purge=True).unlink()
+        contracts.with_context(onergy_mandate_sync=False).write(
+            {"bank_account_id": False, "note": False}
+        )
+        contracts.message_ids.unlink()
+        self.env["onergy.consent"].search([("partner_id", "in", self.ids)]).unlink()
+        self.with_context(active_test=False).bank_ids.unlink()
+        self.env["onergy.access.code"].with_context(active_test=False).search(
+            [("partner_id", "in", self.ids)]
+        ).unlink()
