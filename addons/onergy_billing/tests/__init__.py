@@ -12,3 +12,4 @@ from . import test_notice
 from . import test_accountant
 from . import test_audit_file
 from . import test_delivery
+from . import test_purge

@@ -44,3 +44,6 @@ from . import onergy_demo
 from . import onergy_move
 from . import onergy_move_reading
 from . import onergy_demo_overview
+from . import onergy_purge
+from . import onergy_purge_log
+from . import onergy_data_export

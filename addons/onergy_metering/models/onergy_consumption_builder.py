@@ -188,16 +188,21 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         )
 
     def _get_span_query(self, touched, first, last):
-        """From the reading before the first touched one to the one after the last."""
+        """From the reading before the first touched one to the one after the last.
+
+        Never from before the midnight that a meter's days are kept from: what was
+        removed there stays in the months.
+        """
         return SQL(
             """
             CREATE TEMPORARY TABLE onergy_span ON COMMIT DROP AS
             SELECT t.meter_id, t.register, t.state_id,
-                   COALESCE(before.day, t.low) AS low,
+                   GREATEST(COALESCE(before.day, t.low), m.kept_from) AS low,
                    COALESCE(after.day, t.high) AS high
               FROM (SELECT meter_id, register, state_id,
                            %(first)s AS low, %(last)s AS high
                       FROM (%(touched)s) touched) t
+              JOIN onergy_meter m ON m.id = t.meter_id
               LEFT JOIN LATERAL (
                   SELECT %(day)s AS day FROM onergy_reading r
                    WHERE r.meter_id = t.meter_id AND r.register = t.register

@@ -42,6 +42,12 @@ class OnergyMeter(models.Model):
     company_id = fields.Many2one(
         "res.company", required=True, index=True, default=lambda self: self.env.company
     )
+    kept_from = fields.Date(
+        "Days kept from",
+        readonly=True,
+        copy=False,
+        help="Daily values before this have been removed and are not derived again.",
+    )
     maker = fields.Char(help="Name or three-letter code of the maker.")
     model = fields.Char("Type")
     mbus_id = fields.Char(

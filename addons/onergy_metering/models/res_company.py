@@ -4,6 +4,19 @@ from odoo import fields, models
 class ResCompany(models.Model):
     _inherit = "res.company"
 
+    onergy_keep_daily_months = fields.Integer(
+        "Months to keep daily values",
+        default=24,
+        help="Older days and the readings they came from are removed once the bill of "
+        "that year has been posted. Use per month stays.",
+    )
+
+    _onergy_keep_daily_enough = models.Constraint(
+        "CHECK (onergy_keep_daily_months >= 13)",
+        "Keep daily values for at least 13 months: each day is compared with the same "
+        "day a year before.",
+    )
+
     # On the server's disk: whoever sets it decides what the server reads.
     onergy_reading_folder = fields.Char("Watched folder", groups="base.group_system")
     onergy_reading_settle = fields.Integer(
@@ -35,3 +48,12 @@ class ResCompany(models.Model):
         help="Days without a reading are estimated from days like them, for so long. "
         "0: never by itself.",
     )
+
+    def _onergy_get_retention(self):
+        return [
+            (
+                self.env._("Your heat use per day"),
+                self.env._("%(count)s months", count=self.onergy_keep_daily_months),
+            ),
+            *super()._onergy_get_retention(),
+        ]

@@ -7,6 +7,9 @@ from odoo.exceptions import ValidationError
 class ResConfigSettings(models.TransientModel):
     _inherit = "res.config.settings"
 
+    onergy_keep_daily_months = fields.Integer(
+        related="company_id.onergy_keep_daily_months", readonly=False
+    )
     onergy_reading_folder = fields.Char(
         related="company_id.onergy_reading_folder", readonly=False
     )

@@ -1,3 +1,5 @@
+from dateutil.relativedelta import relativedelta
+
 from odoo import fields, models
 
 
@@ -18,3 +20,14 @@ class ResPartner(models.Model):
 
     def _search_onergy_meter_ids(self, operator, value):
         return [("onergy_contract_ids", "any", [("meter_ids", operator, value)])]
+
+    def _onergy_get_kept(self):
+        """Days of use go by themselves two years after the last one."""
+        kept = super()._onergy_get_kept()
+        months = self._onergy_get_company().onergy_keep_daily_months
+        until = False
+        if self._onergy_has_left():
+            # sudo: the rules hold for all that there is, whoever asks
+            ends = [c.date_end for c in self.sudo().onergy_contract_ids]
+            until = max(ends) + relativedelta(months=months) if ends else False
+        return [*kept, (self.env._("Your heat use per day"), until)]

@@ -23,3 +23,4 @@ from . import test_unit_change
 from . import test_vee
 from . import test_move
 from . import test_vee_watch
+from . import test_purge
