@@ -9,6 +9,8 @@ RESIDENT_PAGES = [
     "/my/data",
     "/my/onergy-account",
     "/my/finance",
+    "/my/payment",
+    "/my/privacy",
     "/my/invoices",
     "/my/heating",
     "/my/heating?view=day",

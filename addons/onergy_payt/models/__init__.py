@@ -4,6 +4,7 @@ from . import (
     account_partial_reconcile,
     account_payment,
     onergy_contract,
+    onergy_data_export,
     onergy_demo,
     payt_bank_payment,
     payt_case,

@@ -26,6 +26,14 @@ class AccountMove(models.Model):
     def _search_payt_invoice_id(self, operator, value):
         return [("payt_invoice_ids", operator, value)]
 
+    def _onergy_get_debit_problem(self):
+        """What the bank said when Payt last collected this bill, until it is paid."""
+        problem = super()._onergy_get_debit_problem()
+        notice = self.payt_invoice_ids.filtered("reversal_date")[:1]
+        if problem or not notice or self.payment_state not in ("not_paid", "partial"):
+            return problem
+        return problem._explain(notice.reversal_code)
+
     def _post(self, soft=True):
         posted = super()._post(soft)
         posted._payt_queue()

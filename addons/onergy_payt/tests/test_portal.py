@@ -93,7 +93,19 @@ class TestPortal(PaytCommon, HttpCase):
         self.assertNotIn("is teruggegaan", self.page())
         self.payt.control_take_back({"id": payt_id, "reversal_code": "AM04"})
         self.pull()
+        for page in (self.page(), self.page(f"/my/invoices/{move.id}")):
+            self.assertIn("niet genoeg geld op uw bankrekening", page)
+            self.assertNotIn("AM04", page)
         self.assertIn("is teruggegaan", self.page())
+        self.mirror(move).reversal_code = "AC04"
+        page = self.page(f"/my/invoices/{move.id}")
+        self.assertIn("Uw bankrekening is opgeheven", page)
+        self.assertIn("/my/payment", page)
+        # Once it is paid, nothing is wrong any more.
+        self.pay(move)
+        self.pull()
+        page = self.page(f"/my/invoices/{move.id}")
+        self.assertNotIn("Uw bankrekening is opgeheven", page)
 
     def test_another_resident_sees_none_of_it(self):
         move = self.bill()
