@@ -37,6 +37,5 @@ from . import onergy_accrual_line
 from . import onergy_audit_file
 from . import onergy_workbook
 from . import workbook
-from . import onergy_workbook_builder
 from . import onergy_purge
 from . import onergy_data_export
