@@ -373,7 +373,8 @@ class TestErasure(MockEmail, OnergyCommon, TransactionCase):
         self.assertFalse(self.request.exists())
         self.assertEqual(self.consent.state, "withdrawn")
         self.assertTrue(self.user.active)
-        self.assertIn("as long as your contract runs", erasure.result)
+        # In the resident's own language.
+        self.assertIn("zolang uw contract loopt", erasure.result)
 
     def test_who_has_left_is_forgotten_as_far_as_the_books_allow(self):
         self._leave()
