@@ -1,5 +1,6 @@
 import io
 import json
+import time
 from datetime import timedelta
 
 import openpyxl
@@ -286,6 +287,7 @@ class TestHeatingPage(MeteringCase, HttpCase):
             [("res_model", "=", "onergy.meter"), ("res_id", "=", self.meter.id)]
         )
         self.assertEqual(attachment.raw, b"\xff\xd8\xff picture")
+        time.sleep(1)  # readings of one second would be one reading
         self._send_photo("141,001", b"MZ no picture")
         self.assertEqual(self.meter.last_value, 141.001)
         self.assertEqual(

@@ -19,6 +19,7 @@ class OnergyPortalHelp(OnergyPortalNotice):
                     "url": HELP_URL,
                     "label": request.env._("Show me"),
                     "is_urgent": False,
+                    "is_hint": True,
                 }
             )
         return steps

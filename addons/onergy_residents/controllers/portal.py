@@ -107,7 +107,7 @@ class OnergyPortal(PortalAccount):
         """Return what asks for the resident's attention, the most pressing first.
 
         Other addons extend this. Each step is a dict with ``text``, ``url``, ``label``
-        (of the button) and ``is_urgent``.
+        (of the button) and ``is_urgent``; ``is_hint`` when nothing has to be done.
 
         :param dict values: the figures at a glance, see ``_prepare_glance_values``
         """

@@ -101,7 +101,7 @@ class TestPortalAccess(PortalCase):
         for url in PAGES:
             self.url_open(url)  # templates and caches
         budgets = {
-            "/my": 30,
+            "/my": 32,
             "/my/data": 13,
             "/my/onergy-account": 11,
             "/my/finance": 37,
