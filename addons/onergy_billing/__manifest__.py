@@ -33,6 +33,7 @@
         "views/onergy_complex_views.xml",
         "views/onergy_contract_views.xml",
         "views/onergy_settlement_views.xml",
+        "views/onergy_move_views.xml",
         "views/onergy_settlement_run_views.xml",
         "views/onergy_settlement_due_views.xml",
         "views/onergy_advance_run_views.xml",

@@ -25,6 +25,8 @@ from . import onergy_settlement_reading
 from . import onergy_settlement_readings
 from . import onergy_settlement_advance
 from . import onergy_settlement_run
+from . import onergy_settlement_final
+from . import onergy_move
 from . import onergy_advance_run
 from . import onergy_advance_run_line
 from . import onergy_advance_proposal

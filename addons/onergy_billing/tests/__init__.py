@@ -13,3 +13,4 @@ from . import test_accountant
 from . import test_audit_file
 from . import test_delivery
 from . import test_purge
+from . import test_move

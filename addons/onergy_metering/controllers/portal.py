@@ -35,7 +35,7 @@ class HeatingPortal(OverviewPortal):
             ``onergy.contract._get_heating_values``
         :param period: a day, for example 2026-01-31
         """
-        values = self._prepare_onergy_values("heating", **kw)
+        values = self._prepare_onergy_values("heating", **{**kw, "shared": True})
         contract = values["contract"]
         if not contract:
             return values
@@ -110,7 +110,7 @@ class HeatingPortal(OverviewPortal):
     )
     def portal_my_heating_download(self, kind, contract_id=None, **kw):
         """The days of the resident's own contract as CSV, Excel workbook or JSON."""
-        contract = self._get_selected_contract(contract_id)
+        contract = self._get_selected_contract(contract_id, shared=True)
         if not contract or kind not in DOWNLOADS:
             raise request.not_found()
         content = getattr(self, f"_write_{kind}")(contract)

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 
 from odoo import fields, models
 from odoo.tools import SQL, format_date, formatLang
@@ -64,7 +64,9 @@ class OnergyContract(models.Model):
         loader = self.env["onergy.reading.loader"]
         windows = []
         for placement in placements:
-            first = max(placement.date_from, self.date_start)
+            first = max(
+                placement.date_from, self._get_first_visible_day() or date.max
+            )
             ends = [day for day in (placement.date_to, self.date_end) if day]
             if placement.meter_id.read_mode == "remote":
                 ends.append(self._get_last_shown_day(today))

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
@@ -114,7 +114,7 @@ class OnergyContract(models.Model):
                      GROUP BY day ORDER BY day
                     """,
                     meters.ids,
-                    max(first, self.date_start),
+                    max(first, self._get_first_visible_day() or date.max),
                     min(last, self.date_end or last),
                     self.connection_id.id,
                 )
@@ -155,7 +155,7 @@ class OnergyContract(models.Model):
                     step,
                     contract._get_placements().meter_id.ids,
                     contract.connection_id.id,
-                    contract.date_start,
+                    contract._get_first_visible_day() or date.max,
                     contract._get_last_shown_day(fields.Date.context_today(self)),
                 )
             )
@@ -165,7 +165,8 @@ class OnergyContract(models.Model):
 
     def _clamp(self, day, last_day):
         """A day that this contract has, the last one by default."""
-        return max(self.date_start, min(day or last_day, last_day))
+        first = self._get_first_visible_day() or self.date_start
+        return max(first, min(day or last_day, last_day))
 
     def _get_period(self, view, day):
         """First and last day of what a view shows around ``day``."""
@@ -214,7 +215,9 @@ class OnergyContract(models.Model):
         return {
             "title": self._get_period_title(view, start, end),
             "start": start,
-            "previous": before if before >= self.date_start else None,
+            "previous": before
+            if before >= (self._get_first_visible_day() or self.date_start)
+            else None,
             "next": after if after <= last_day else None,
         }
 

@@ -9,3 +9,5 @@ from . import accessibility
 from . import help
 from . import portal_payment
 from . import portal_privacy
+from . import access
+from . import landlord

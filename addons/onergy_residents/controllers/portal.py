@@ -26,28 +26,39 @@ class OnergyPortal(PortalAccount):
     # SHELL
     # ------------------------------------------------------------------
 
-    def _get_portal_contracts(self):
+    def _get_portal_contracts(self, shared=False):
         """Return the contracts of the person who is logged in, current ones first.
 
         The domain repeats what the record rule says for portal users: staff, who
         may read every contract, are not shown other people's homes as their own.
+
+        :param bool shared: also those that somebody else lets him look at. For pages
+            that only show the home and its use: no money, nothing to change.
         """
         Contract = request.env["onergy.contract"]
         if not Contract.has_access("read"):
             return Contract
-        contracts = Contract.search(
-            [("partner_id", "child_of", request.env.user.commercial_partner_id.id)]
-        )
+        user = request.env.user
+        domain = Domain("partner_id", "child_of", user.commercial_partner_id.id)
+        if shared:
+            domain |= Domain(
+                "grant_ids",
+                "any",
+                [("partner_id", "=", user.partner_id.id), ("state", "=", "active")],
+            )
+        contracts = Contract.search(domain)
         rank = {"running": 0, "future": 1, "ended": 2}
         return contracts.sorted(lambda contract: rank[contract.state])
 
-    def _get_selected_contract(self, contract_id=None, **kw):
+    def _get_selected_contract(self, contract_id=None, shared=False, **kw):
         """Return the contract that the page is about, empty if he has none.
 
         :param contract_id: as it came in the address; without it the current home
+        :param bool shared: see ``_get_portal_contracts``
         :raise NotFound: it is not one of his contracts
         """
-        return self._select_contract(self._get_portal_contracts(), contract_id)
+        contracts = self._get_portal_contracts(shared is True)
+        return self._select_contract(contracts, contract_id)
 
     def _select_contract(self, contracts, contract_id):
         if not contract_id:
@@ -59,15 +70,19 @@ class OnergyPortal(PortalAccount):
             raise NotFound()
         return selected
 
-    def _prepare_onergy_values(self, active_tab, contract_id=None, **kw):
+    def _prepare_onergy_values(self, active_tab, contract_id=None, shared=False, **kw):
         """Return what ``portal_layout_onergy`` needs; pages add their own values.
 
         :param str active_tab: name of the tab that is open, see ``portal_tabs``
         :param contract_id: the home that was chosen, as it came in the address
+        :param bool shared: see ``_get_portal_contracts``; what comes in the address is
+            text and does not count
         """
-        contracts = self._get_portal_contracts()
+        contracts = self._get_portal_contracts(shared is True)
         contract = self._select_contract(contracts, contract_id)
+        own = request.env.user.commercial_partner_id
         return {
+            "is_shared": bool(contract) and contract.commercial_partner_id != own,
             **self._prepare_portal_layout_values(),
             "page_name": f"onergy_{active_tab}",
             "active_tab": active_tab,
@@ -83,9 +98,10 @@ class OnergyPortal(PortalAccount):
     @route()
     def home(self, **kw):
         response = super().home(**kw)
-        values = self._prepare_onergy_values("home", **kw)
+        values = self._prepare_onergy_values("home", **{**kw, "shared": True})
         if values["contract"]:
-            values.update(self._prepare_glance_values(**values))
+            if not values["is_shared"]:
+                values.update(self._prepare_glance_values(**values))
             response.qcontext.update(values)
         return response
 
@@ -177,8 +193,10 @@ class OnergyPortal(PortalAccount):
         )
 
     def _prepare_data_values(self, **kw):
-        values = self._prepare_onergy_values("data", **kw)
+        values = self._prepare_onergy_values("data", **{**kw, "shared": True})
         contract = values["contract"]
+        if values["is_shared"]:
+            return {**values, "sections": [self._get_home_section(contract)]}
         sections = [self._get_person_section(contract)]
         if contract:
             sections += [

@@ -14,8 +14,11 @@ from . import onergy_request_fault
 from . import onergy_notice
 from . import onergy_notice_delivery
 from . import onergy_work_queue
+from . import onergy_access_grant
 from . import onergy_move
 from . import onergy_move_execution
+from . import onergy_move_sheet
+from . import onergy_move_sheet_line
 from . import res_company
 from . import onergy_demo
 from . import onergy_demo_notice

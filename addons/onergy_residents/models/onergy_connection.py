@@ -2,6 +2,7 @@ import re
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
+from odoo.fields import Domain
 
 # Four digits, two letters; the letters SA, SD and SS are not given out (PostNL).
 POSTCODE = re.compile(r"\s*([1-9][0-9]{3})\s*(?!SA|SD|SS)([A-Z]{2})\s*", re.IGNORECASE)
@@ -272,6 +273,24 @@ class OnergyConnection(models.Model):
             "view_mode": "list,kanban,form",
             "context": {"default_connection_id": self.id if len(self) == 1 else False},
         }
+
+    @api.model
+    def _get_landlord_homes(self, debtor):
+        """Return the homes that a debtor owns or has a contract for, by address."""
+        his = ("commercial_partner_id", "=", debtor.id)
+        return self.search(
+            Domain("contract_ids.partner_id", "any", [his])
+            | Domain("owner_id", "any", [his])
+            | (
+                Domain("owner_id", "=", False)
+                & Domain("complex_id.owner_id", "any", [his])
+            )
+        )
+
+    def _is_owned_by(self, debtor):
+        """Tell whether this debtor pays when the home stands empty."""
+        self.ensure_one()
+        return self._get_vacancy_payer().commercial_partner_id == debtor
 
     def _get_vacancy_payer(self):
         """Return who pays for this connection while nobody lives there."""

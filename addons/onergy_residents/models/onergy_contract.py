@@ -95,13 +95,20 @@ class OnergyContract(models.Model):
         domain="[('partner_id', 'child_of', commercial_partner_id)]",
         check_company=True,
         tracking=True,
+        groups="base.group_user",
     )
     commercial_partner_id = fields.Many2one(
         related="partner_id.commercial_partner_id", string="Debtor"
     )
-    debtor_number = fields.Char(related="partner_id.debtor_number")
+    # Staff only: who may look along at a home does not learn how to reach its payer.
+    debtor_number = fields.Char(
+        related="partner_id.debtor_number", groups="base.group_user"
+    )
     advance_ids = fields.One2many(
         "onergy.advance", "contract_id", groups=ADVANCE_GROUPS
+    )
+    grant_ids = fields.One2many(
+        "onergy.access.grant", "contract_id", "Access for others"
     )
     current_advance_amount = fields.Monetary(
         "Monthly advance",
@@ -133,8 +140,10 @@ class OnergyContract(models.Model):
     portal_state = fields.Selection(
         related="partner_id.onergy_portal_state", string="Portal access"
     )
-    email = fields.Char(related="partner_id.email", string="E-mail")
-    phone = fields.Char(related="partner_id.phone")
+    email = fields.Char(
+        related="partner_id.email", string="E-mail", groups="base.group_user"
+    )
+    phone = fields.Char(related="partner_id.phone", groups="base.group_user")
 
     # int4range with && stands for "the same connection" without an extension.
     _no_overlap = models.Constraint(
@@ -414,6 +423,26 @@ class OnergyContract(models.Model):
             "domain": [("onergy_contract_id", "in", self.ids)],
             "context": {"create": False},
         }
+
+    def _get_first_visible_day(self):
+        """Return the first day of this contract that the user may see.
+
+        Its first day for the payer and for staff. Somebody who may look along sees no
+        use from before his access began; False when he may not look at all.
+        """
+        self.ensure_one()
+        user = self.env.user
+        # sudo: whose contract it is decides what is shown of it
+        contract = self.sudo()
+        payer = contract.partner_id.commercial_partner_id
+        if not user.share or payer == user.commercial_partner_id:
+            return contract.date_start
+        grants = contract.grant_ids.filtered(
+            lambda g: g.partner_id == user.partner_id and g.state == "active"
+        )
+        if not grants:
+            return False
+        return max(contract.date_start, min(grants.mapped("date_from")))
 
     def action_report_move(self):
         """Open the move that was reported for this contract, else a new one."""

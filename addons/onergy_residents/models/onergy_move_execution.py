@@ -147,7 +147,10 @@ class OnergyMoveExecution(models.Model):
         self.ensure_one()
         warnings = []
         contract = self.contract_id
-        if self.kind == "move_in" and contract.role in ("tenant", "owner_occupier"):
+        if self.kind in ("move_in", "landlord") and contract.role in (
+            "tenant",
+            "owner_occupier",
+        ):
             if not contract.date_end or contract.date_end > self.date_end:
                 warnings.append(
                     self.env._(

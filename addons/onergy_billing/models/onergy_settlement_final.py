@@ -1,0 +1,39 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+#: Days after the end of a contract in which its last readings come in.
+WAIT_DAYS = 7
+
+
+class OnergySettlementFinal(models.Model):
+    """Final bills are worked out by themselves; a person approves them."""
+
+    _inherit = "onergy.settlement.run"
+
+    @api.model
+    def _cron_final_bills(self):
+        """Work out the final bills of contracts that ended a week ago or longer.
+
+        The law gives six weeks after the end of a contract (Warmtewet, articles 2 and
+        8b). What was worked out once is not due any more, so running twice makes
+        nothing; what cannot be billed yet waits in the run, with the reason.
+        """
+        limit = fields.Date.context_today(self) - timedelta(days=WAIT_DAYS)
+        self.env.flush_all()
+        due = self.env["onergy.settlement.due"]._read_group(
+            [("contract_id.date_end", "<=", limit), ("date_to", "<=", limit)],
+            ["company_id"],
+            ["contract_id:recordset"],
+        )
+        for company, contracts in due:
+            run = self.with_company(company).create(
+                {
+                    "company_id": company.id,
+                    # A year that was not billed yet comes before the final bill.
+                    "kind": "due",
+                    "date_until": limit,
+                    "contract_ids": [fields.Command.set(contracts.ids)],
+                }
+            )
+            run.action_calculate()

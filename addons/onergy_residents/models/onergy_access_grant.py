@@ -1,0 +1,171 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.fields import Command, Domain
+from odoo.tools import email_normalize
+
+
+class OnergyAccessGrant(models.Model):
+    """Somebody else may look at a home of this contract, from one day until another.
+
+    Given by the account holder or a clerk. It shows the home, the contract's period
+    and the use of heat from its first day on; never bills, payments or bank data.
+    After its last day, or once revoked, nothing is shown any more.
+    """
+
+    _name = "onergy.access.grant"
+    _description = "Access for somebody else"
+    _inherit = ["mail.thread"]
+    _check_company_auto = True
+    _order = "revoked_on desc, date_from desc, id desc"
+    _rec_name = "partner_id"
+
+    contract_id = fields.Many2one(
+        "onergy.contract",
+        required=True,
+        readonly=True,
+        index=True,
+        ondelete="cascade",
+        check_company=True,
+    )
+    company_id = fields.Many2one(
+        related="contract_id.company_id", store=True, index=True
+    )
+    partner_id = fields.Many2one(
+        "res.partner",
+        "Who may look",
+        required=True,
+        readonly=True,
+        index=True,
+        ondelete="cascade",
+    )
+    # What the account holder typed; the contact itself is not his to read.
+    name = fields.Char(required=True, tracking=True)
+    email = fields.Char("E-mail", required=True, readonly=True)
+    date_from = fields.Date(
+        "From",
+        required=True,
+        default=fields.Date.context_today,
+        tracking=True,
+        help="First day on which he may look, and first day whose use he sees.",
+    )
+    date_to = fields.Date(
+        "Until", tracking=True, help="Last day; empty: until it is revoked."
+    )
+    revoked_on = fields.Datetime(readonly=True, copy=False, tracking=True)
+    state = fields.Selection(
+        [
+            ("future", "Future"),
+            ("active", "Open"),
+            ("expired", "Expired"),
+            ("revoked", "Revoked"),
+        ],
+        compute="_compute_state",
+        search="_search_state",
+    )
+
+    _dates_order = models.Constraint(
+        "CHECK (date_to IS NULL OR date_to >= date_from)",
+        "Access cannot end before it starts.",
+    )
+
+    @api.depends("date_from", "date_to", "revoked_on")
+    @api.depends_context("tz")
+    def _compute_state(self):
+        today = fields.Date.context_today(self)
+        for grant in self:
+            if grant.revoked_on:
+                grant.state = "revoked"
+            elif grant.date_to and grant.date_to < today:
+                grant.state = "expired"
+            else:
+                grant.state = "future" if grant.date_from > today else "active"
+
+    def _search_state(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        today = fields.Date.context_today(self)
+        valid = Domain("revoked_on", "=", False)
+        over = Domain("date_to", "<", today)
+        domains = {
+            "revoked": ~valid,
+            "expired": valid & over,
+            "future": valid & ~over & Domain("date_from", ">", today),
+            "active": valid & ~over & Domain("date_from", "<=", today),
+        }
+        return Domain.OR(domains[state] for state in value if state in domains)
+
+    def action_revoke(self):
+        """Close this access at once; the history keeps that it was there."""
+        self.filtered(
+            lambda grant: not grant.revoked_on
+        ).revoked_on = fields.Datetime.now()
+
+    @api.model
+    def _give(self, contract, name, email, date_from, date_to=False):
+        """Give somebody access and mail him how to get in.
+
+        Who has the address already uses his own login; somebody new gets one. The
+        answer is the same for both: nobody learns who is a customer here.
+
+        :raise UserError: the address is an employee's
+        """
+        email = email_normalize(email)
+        # sudo: account holders and clerks may not read or make users
+        users = self.env["res.users"].sudo().with_context(active_test=False)
+        user = users.search([("login", "=ilike", email)], limit=1)
+        if not user:
+            found = users.search([("email_normalized", "=", email)], limit=2)
+            user = found if len(found) == 1 else user
+        if user and (user._is_internal() or not user.active):
+            raise UserError(self.env._("This e-mail address cannot be used here."))
+        if not user:
+            user = self._create_viewer(users, contract, name, email)
+        elif contract.company_id not in user.company_ids:
+            user.company_ids = [Command.link(contract.company_id.id)]
+        grant = self.create(
+            {
+                "contract_id": contract.id,
+                "partner_id": user.partner_id.id,
+                "name": name,
+                "email": email,
+                "date_from": date_from,
+                "date_to": date_to,
+            }
+        )
+        template = self.env.ref("onergy_residents.mail_template_access_grant")
+        # sudo: residents may not read mail templates
+        template.sudo().send_mail(grant.id)
+        # sudo: triggering a cron is for administrators
+        self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
+        return grant
+
+    @api.model
+    def _create_viewer(self, users, contract, name, email):
+        company = contract.company_id
+        partner = self.env["res.partner"].sudo()  # sudo: as in _give
+        partner = partner.create(
+            {
+                "name": name,
+                "email": email,
+                "lang": contract.partner_id.lang,
+                "company_id": company.id,
+            }
+        )
+        return users.with_context(no_reset_password=True)._create_user_from_template(
+            {
+                "login": email,
+                "partner_id": partner.id,
+                "company_id": company.id,
+                "company_ids": [Command.set(company.ids)],
+            }
+        )
+
+    def _get_login_url(self):
+        """Return where he gets in: to choose a password the first time."""
+        self.ensure_one()
+        # sudo: a token for the mail to the address it belongs to
+        partner = self.sudo().partner_id
+        if any(user.log_ids for user in partner.user_ids):
+            return f"{self.get_base_url()}/my"
+        partner.signup_prepare()
+        return partner._get_signup_url()

@@ -1,0 +1,218 @@
+import io
+from datetime import timedelta
+
+import xlsxwriter
+from openpyxl import load_workbook
+
+from odoo import fields
+from odoo.exceptions import AccessError
+from odoo.tests import tagged
+
+from .portal_common import PortalCase
+
+URL = "/my/homes"
+
+
+@tagged("post_install", "-at_install")
+class TestLandlord(PortalCase):
+    """An owner of the complex: his homes, and start and stop by spreadsheet."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env["res.lang"]._activate_lang("en_US")
+        cls.landlord = cls._create_resident("landlord", "The Landlord")
+        for user in (cls.landlord, cls.resident, cls.other, cls.past):
+            user.lang = "en_US"
+        cls.site.owner_id = cls.landlord.partner_id
+        cls.empty_home = cls._create_connection("3")
+        cls.vacancy = cls._create_contract(
+            cls.empty_home, cls.landlord, "2025-01-01", role="vacancy"
+        )
+        cls.today = fields.Date.context_today(cls.contract)
+        cls.day = cls.today + timedelta(days=20)
+
+    def _book(self, *rows):
+        """A workbook of (postcode, number, addition, what, date, name, e-mail)."""
+        out = io.BytesIO()
+        with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+            sheet = book.add_worksheet()
+            sheet.write_row(0, 0, ["head"] * 9)
+            for line, row in enumerate(rows, start=1):
+                sheet.write_row(line, 0, row)
+        return out.getvalue()
+
+    def _upload(self, content, login="landlord"):
+        self.authenticate(login, login)
+        return self.url_open(
+            f"{URL}/upload",
+            {"csrf_token": self.csrf_token()},
+            files=[("sheet", ("homes.xlsx", io.BytesIO(content), "application/zip"))],
+        )
+
+    def _send(self, content):
+        page = self._upload(content)
+        sheet = self.env["onergy.move.sheet"].search([], limit=1)
+        self.post_as("landlord", f"{URL}/sheet/{sheet.id}/send", {})
+        return sheet, page.text
+
+    def _rows(self):
+        return self._book(
+            ("1234AB", 3, "", "stop", f"{self.day:%d-%m-%Y}", "New Tenant", "n@x.org"),
+            ("1234 AB", "1", "", "Start", f"{self.day:%d-%m-%Y}"),
+        )
+
+    # ------------------------------------------------------------------ list
+
+    def test_homes_with_periods_and_no_names(self):
+        page = self.open_as("landlord", URL)
+        for number in ("1", "2", "3"):
+            self.assertIn(f"Dorpsstraat {number}", page)
+        self.assertIn("since January 1, 2025".replace("January 1,", "1 January"), page)
+        self.assertIn("Now the resident", page)
+        for secret in ("Resident One", self.contract.name, "1 February 2025"):
+            self.assertNotIn(secret, page)
+        self.open_as("landlord", f"/my/data?contract_id={self.contract.id}", 404)
+        page = self.open_as("landlord", f"{URL}?search=Dorpsstraat+3")
+        self.assertNotIn("Dorpsstraat 2", page)
+
+    def test_a_past_tenant_learns_nothing_of_his_successor(self):
+        page = self.open_as("past", URL)
+        self.assertIn("Dorpsstraat 1", page)
+        self.assertNotIn("Dorpsstraat 2", page)
+        self.assertNotIn("Now the resident", page)
+        page = self._upload(self._rows(), "past").text
+        self.assertIn("Only the owner of a home can start", page)
+        self.assertIn("do not know this home as yours", page)
+
+    def test_number_of_queries(self):
+        self.authenticate("landlord", "landlord")
+        self.url_open(URL)
+        with self.assertQueryCount(25):
+            self.assertEqual(self.url_open(URL).status_code, 200)
+
+    # ------------------------------------------------------------------ sheet
+
+    def test_template_has_his_homes(self):
+        self.authenticate("landlord", "landlord")
+        response = self.url_open(f"{URL}/template")
+        rows = list(
+            load_workbook(io.BytesIO(response.content)).active.iter_rows(
+                values_only=True
+            )
+        )
+        self.assertEqual(len(rows), 4)
+        self.assertEqual(rows[3][:2], ("1234 AB", "3"))
+        self.assertIn("Nothing is filled in", self._upload(response.content).text)
+
+    def test_preview_first_then_moves_then_nothing_new(self):
+        page = self._upload(self._rows()).text
+        self.assertIn("New Tenant", page)
+        moves = self.env["onergy.move"]
+        self.assertFalse(moves.search([]), "only looked at")
+        sheet, _page = self._send(self._rows())
+        stop, start = sheet.line_ids.move_id.sorted("contract_id", reverse=True)
+        if stop.contract_id != self.vacancy:
+            stop, start = start, stop
+        self.assertEqual((stop.date_end, stop.next_name), (self.day, "New Tenant"))
+        self.assertEqual(start.contract_id, self.contract)
+        self.assertEqual(start.date_end, self.day - timedelta(days=1))
+        self.assertEqual(start.next_partner_id, self.landlord.partner_id)
+        self.assertIn("has not reported a move", start.preview)
+        again, page = self._send(self._rows())
+        self.assertIn("nothing", page)
+        self.assertEqual(again.same_count, 2)
+        self.assertEqual(len(moves.search([])), 2)
+        (stop | start).with_user(self.staff["customer_service"]).action_carry_out()
+        self.assertEqual(self.vacancy.date_end, self.day)
+        self.assertEqual(start.next_contract_id.role, "vacancy")
+        again, page = self._send(self._rows())
+        self.assertEqual(again.same_count, 2)
+        self.post_as("landlord", f"{URL}/sheet/{again.id}/send", {})
+        self.assertEqual(len(moves.search([])), 2)
+
+    def test_errors_name_line_column_and_remedy_and_good_rows_land(self):
+        day = f"{self.day:%d-%m-%Y}"
+        sheet, page = self._send(
+            self._book(
+                ("9999 ZZ", "1", "", "stop", day),
+                ("1234 AB", "2", "", "maybe", day),
+                ("1234 AB", "2", "", "start", "soon"),
+                ("1234 AB", "3", "", "stop", day),
+                ("1234 AB", "2", "", "stop", day, "X"),
+                ("1234 AB", "1", "", "start", day),
+                ("1234 AB", "1", "", "start", day),
+            )
+        )
+        self.assertEqual(
+            [(line.line, line.state, line.field_name) for line in sheet.line_ids],
+            [
+                (2, "error", "House number"),
+                (3, "error", "start or stop"),
+                (4, "error", "First day (start) or last day (stop)"),
+                (5, "error", "Name of the next resident (stop)"),
+                (6, "error", "First day (start) or last day (stop)"),
+                (7, "ok", False),
+                (8, "error", "House number"),
+            ],
+        )
+        for remedy in (
+            "do not know this home",
+            "Write start or stop",
+            "for example 31-12-2026",
+            "who pays from the next day",
+            "nothing to stop",
+            "twice",
+        ):
+            self.assertIn(remedy, page)
+        self.assertEqual(len(self.env["onergy.move"].search([])), 1)
+
+    def test_completes_what_the_resident_reported(self):
+        move = self.env["onergy.move"].create(
+            {
+                "contract_id": self.contract.id,
+                "date_end": self.day - timedelta(days=1),
+                "next_kind": "unknown",
+            }
+        )
+        self._send(self._book(("1234 AB", "1", "", "start", f"{self.day}")))
+        self.assertEqual(self.env["onergy.move"].search([]), move)
+        self.assertEqual(move.next_partner_id, self.landlord.partner_id)
+        move.date_end = self.day + timedelta(days=9)
+        sheet, page = self._send(
+            self._book(("1234 AB", "1", "", "start", f"{self.day}"))
+        )
+        self.assertIn("Another last day was reported", page)
+        self.assertNotIn(str(move.date_end.day), sheet.line_ids.remedy)
+
+    def test_not_a_workbook(self):
+        for content in (b"postcode;number", b"PK\x03\x04broken"):
+            self.assertIn("cannot read this file", self._upload(content).text)
+        self.authenticate("landlord", "landlord")
+        response = self.url_open(f"{URL}/upload", {"csrf_token": self.csrf_token()})
+        self.assertIn("Choose a file first", response.text)
+        self.assertFalse(self.env["onergy.move.sheet"].search([]))
+
+    # ------------------------------------------------------------------ access
+
+    def test_of_another_is_not_shown_nor_sent(self):
+        self._upload(self._rows())
+        sheet = self.env["onergy.move.sheet"].search([])
+        url = f"{URL}/sheet/{sheet.id}"
+        for login in ("resident", "past", *(u.login for u in self.staff.values())):
+            with self.subTest(login):
+                self.assertNotIn("New Tenant", self.open_as(login, url))
+                self.post_as(login, f"{url}/send", {})
+        self.assertFalse(sheet.sent_on)
+        self.authenticate(None, None)
+        for path in (URL, url, f"{URL}/template"):
+            self.assertIn("/web/login", self.url_open(path).url)
+        for user in (self.landlord, self.env.ref("base.public_user")):
+            with self.assertRaises(AccessError):
+                sheet.with_user(user).read(["name"])
+
+    def test_staff_have_no_homes_here(self):
+        for user in self.staff.values():
+            with self.subTest(user.login):
+                self.assertNotIn("Dorpsstraat", self.open_as(user.login, URL))
+                self.open_as(user.login, f"{URL}/template", 404)
