@@ -64,9 +64,7 @@ class OnergyContract(models.Model):
         loader = self.env["onergy.reading.loader"]
         windows = []
         for placement in placements:
-            first = max(
-                placement.date_from, self._get_first_visible_day() or date.max
-            )
+            first = max(placement.date_from, self._get_first_visible_day() or date.max)
             ends = [day for day in (placement.date_to, self.date_end) if day]
             if placement.meter_id.read_mode == "remote":
                 ends.append(self._get_last_shown_day(today))
