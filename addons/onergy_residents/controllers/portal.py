@@ -82,7 +82,10 @@ class OnergyPortal(PortalAccount):
         contract = self._select_contract(contracts, contract_id)
         own = request.env.user.commercial_partner_id
         return {
-            "is_shared": bool(contract) and contract.commercial_partner_id != own,
+            # The first test costs no query, and is enough for most.
+            "is_shared": bool(contract)
+            and contract.partner_id != request.env.user.partner_id
+            and contract.commercial_partner_id != own,
             **self._prepare_portal_layout_values(),
             "page_name": f"onergy_{active_tab}",
             "active_tab": active_tab,

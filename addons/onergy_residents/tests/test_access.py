@@ -32,6 +32,7 @@ RIGHTS = {
         "account.move": {READ},
     },
     "metering": {
+        "onergy.access.grant": {READ},
         "onergy.move": {READ},
         "onergy.complex": {READ},
         "onergy.connection": {READ},
