@@ -50,7 +50,9 @@
         "views/menus.xml",
         "data/onergy_work_queue_data.xml",
     ],
+    "demo": ["demo/demo.xml"],
     "assets": {
+        "web.assets_backend": ["onergy_billing/static/src/run_progress/**/*"],
         "web.assets_frontend": ["onergy_billing/static/src/scss/portal.scss"],
     },
 }

@@ -84,6 +84,7 @@ class OnergyBillingPortal(OnergyPortal):
             ).sorted("date_from")[:1],
             "advice": record._get_advance_advice(today),
             "date_from": date_from,
+            "change_date": record._get_advance_change_date(today),
             "can_change": contract.state == "running"
             and (not ends or ends >= date_from),
             "done": "",
@@ -107,7 +108,8 @@ class OnergyBillingPortal(OnergyPortal):
         rest = advice["cost"] - wanted * 12
         return {
             **effect,
-            "in_band": advice["low"] <= wanted <= advice["high"],
+            "in_band": not values["change_date"]
+            and advice["low"] <= wanted <= advice["high"],
             "rest": rest,
             "rest_amount": float(abs(rest)),
         }

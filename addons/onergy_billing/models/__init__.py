@@ -9,6 +9,8 @@ from . import onergy_complex
 from . import onergy_contract
 from . import onergy_contract_cost
 from . import account_move
+from . import account_move_batch
+from . import account_tax
 from . import onergy_outage
 from . import onergy_notice
 from . import onergy_outage_payment
@@ -24,6 +26,7 @@ from . import onergy_settlement_line
 from . import onergy_settlement_reading
 from . import onergy_settlement_readings
 from . import onergy_settlement_advance
+from . import onergy_billing_run
 from . import onergy_settlement_run
 from . import onergy_settlement_final
 from . import onergy_move
@@ -41,3 +44,4 @@ from . import onergy_workbook
 from . import workbook
 from . import onergy_purge
 from . import onergy_data_export
+from . import onergy_demo

@@ -72,6 +72,7 @@ class OnergyAdvanceProposal(models.Model):
             [("contract_id", "in", contracts.ids), ("state", "=", "open")]
         ).sudo().unlink()  # sudo: a list is replaced, not deleted
         forecasts = contracts._get_forecasts()
+        cooling = contracts._get_cooling_uses()
         prices, values = {}, []
         for contract in contracts:
             home = contract.connection_id
@@ -91,7 +92,9 @@ class OnergyAdvanceProposal(models.Model):
                 "amount": contract.current_advance_amount,
             }
             if contract in forecasts and all(prices[key].values()):
-                advice = contract._prepare_advice(*forecasts[contract], prices[key])
+                advice = contract._prepare_advice(
+                    *forecasts[contract], prices[key], cooling.get(contract.id)
+                )
                 vals.update(
                     use=float(advice["use"]),
                     basis=advice["basis"],

@@ -1,13 +1,12 @@
 from dateutil.relativedelta import relativedelta
 
-from odoo import Command, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL, format_date
 
-from .const import QUIET
-
-BATCH = 100
+from ..engine import net_of
+from .onergy_billing_run import BATCH
 
 
 class OnergyAdvanceRun(models.Model):
@@ -15,26 +14,17 @@ class OnergyAdvanceRun(models.Model):
 
     _name = "onergy.advance.run"
     _description = "Advance run"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
-    _check_company_auto = True
+    _inherit = ["onergy.billing.run"]
     _order = "month desc, id desc"
 
+    _run_cron = "onergy_billing.ir_cron_advance"
+
     name = fields.Char(compute="_compute_name", store=True)
-    company_id = fields.Many2one(
-        "res.company", required=True, index=True, default=lambda self: self.env.company
-    )
-    currency_id = fields.Many2one(related="company_id.currency_id")
     month = fields.Date(
         required=True,
         default=lambda self: self._default_month(),
         tracking=True,
         help="The month that the advance is for.",
-    )
-    complex_ids = fields.Many2many(
-        "onergy.complex", string="Complexes", help="Empty: every complex."
-    )
-    invoice_date = fields.Date(
-        required=True, default=fields.Date.context_today, tracking=True
     )
     date_transfer = fields.Date("Transfers due on", compute="_compute_dates")
     date_debit = fields.Date(
@@ -43,34 +33,10 @@ class OnergyAdvanceRun(models.Model):
         help="A direct debit is announced with the invoice; this is the first day on "
         "which the bank may collect.",
     )
-    state = fields.Selection(
-        [
-            ("draft", "Draft"),
-            ("checked", "To be approved"),
-            ("posting", "Being invoiced"),
-            ("done", "Done"),
-            ("cancelled", "Cancelled"),
-        ],
-        required=True,
-        readonly=True,
-        index=True,
-        default="draft",
-        tracking=True,
-        copy=False,
-    )
-    is_paused = fields.Boolean("Stopped", readonly=True, copy=False, tracking=True)
-    problem = fields.Text("Last problem", readonly=True, copy=False)
-    prepared_by_id = fields.Many2one(
-        "res.users", readonly=True, copy=False, tracking=True
-    )
-    approved_by_id = fields.Many2one(
-        "res.users", readonly=True, copy=False, tracking=True
-    )
     line_ids = fields.One2many("onergy.advance.run.line", "run_id", copy=False)
     line_count = fields.Integer("Contracts", compute="_compute_counts")
     exception_count = fields.Integer("Exceptions", compute="_compute_counts")
     posted_count = fields.Integer("Invoiced", compute="_compute_counts")
-    progress = fields.Integer(compute="_compute_counts")
     amount_total = fields.Monetary("Total", compute="_compute_counts")
 
     def _default_month(self):
@@ -109,8 +75,6 @@ class OnergyAdvanceRun(models.Model):
             run.exception_count = skipped[0]
             run.posted_count = posted[0]
             run.amount_total = ready[1] + posted[1]
-            billable = ready[0] + posted[0]
-            run.progress = 100 * posted[0] // billable if billable else 0
 
     @api.constrains("month")
     def _check_month(self):
@@ -127,9 +91,8 @@ class OnergyAdvanceRun(models.Model):
 
     def action_preview(self):
         """List what would be invoiced, and why not."""
+        self._check_not_approved()
         for run in self:
-            if run.state not in ("draft", "checked"):
-                raise UserError(self.env._("This run was already approved."))
             run.line_ids.sudo().unlink()  # sudo: a list is replaced, not deleted
             self.env["onergy.advance.run.line"].create(run._prepare_lines())
             run.write({"state": "checked", "prepared_by_id": self.env.uid})
@@ -214,34 +177,6 @@ class OnergyAdvanceRun(models.Model):
             )
         }
 
-    def action_approve(self):
-        for run in self:
-            if run.state != "checked":
-                raise UserError(self.env._("Look at the preview first."))
-            if not self.env.user.has_group("onergy_residents.group_manager"):
-                raise UserError(self.env._("Only a manager approves a run."))
-            if not run.line_ids.filtered(lambda line: line.state == "ready"):
-                raise UserError(self.env._("There is nothing to invoice in this run."))
-            run.write({"state": "posting", "approved_by_id": self.env.uid})
-        self.env.ref("onergy_billing.ir_cron_advance")._trigger()
-
-    def action_pause(self):
-        self.write({"is_paused": True})
-
-    def action_resume(self):
-        self.write({"is_paused": False, "problem": False})
-        self.env.ref("onergy_billing.ir_cron_advance")._trigger()
-
-    def action_cancel(self):
-        for run in self:
-            if run.posted_count:
-                raise UserError(
-                    self.env._(
-                        "Invoices of this run were posted; it cannot be cancelled."
-                    )
-                )
-        self.write({"state": "cancelled"})
-
     def action_view_lines(self):
         self.ensure_one()
         action = self.env["ir.actions.actions"]._for_xml_id(
@@ -262,54 +197,33 @@ class OnergyAdvanceRun(models.Model):
 
     # -- job -----------------------------------------------------------------------
 
-    @api.model
-    def _cron_process(self):
-        """Invoice what was approved, a batch and a commit at a time.
-
-        A line is marked as invoiced in the transaction that makes its invoice, and the
-        database refuses a second invoice for the same month: stopping and starting
-        again, by whatever cause, makes nothing twice.
-        """
-        runs = self.search(
-            [("state", "=", "posting"), ("is_paused", "=", False)], order="id"
+    def _get_ready_count(self):
+        return self.line_ids.search_count(
+            [("run_id", "=", self.id), ("state", "=", "ready")]
         )
-        for run in runs:
-            while run._process_batch():
-                if not self.env["ir.cron"]._commit_progress(BATCH):
-                    self.env.ref("onergy_billing.ir_cron_advance")._trigger()
-                    return
-                run.invalidate_recordset(["is_paused", "state"])
-                if run.is_paused:
-                    break
-            self.env["ir.cron"]._commit_progress()
 
-    def _process_batch(self):
-        """Invoice one batch; True when there is more to do."""
-        self.ensure_one()
-        if not self.try_lock_for_update():
-            return False
-        run = self.with_company(self.company_id).with_context(**QUIET)
-        lines = run.line_ids.search(
-            [("run_id", "=", run.id), ("state", "=", "ready")], order="id", limit=BATCH
+    def _get_posted_count(self):
+        return self.posted_count
+
+    def _get_next_batch(self):
+        return self.line_ids.search(
+            [("run_id", "=", self.id), ("state", "=", "ready")], order="id", limit=BATCH
         )
-        if not lines:
-            run.state = "done"
-            return False
-        invoiced = run._get_invoiced(lines.contract_id)
-        doubles = lines.filtered(lambda line: line.contract_id.id in invoiced)
+
+    def _set_aside(self, item, reason):
+        item.write({"state": "exception", "reason": reason})
+
+    def _post_items(self, items):
+        """Invoice lines, but for those that were invoiced in the meantime."""
+        invoiced = self._get_invoiced(items.contract_id)
+        doubles = items.filtered(lambda line: line.contract_id.id in invoiced)
         doubles.write(
             {
                 "state": "exception",
                 "reason": self.env._("Was invoiced in the meantime."),
             }
         )
-        lines -= doubles
-        try:
-            with self.env.cr.savepoint():
-                run._post_lines(lines)
-        except UserError as error:
-            run._post_one_by_one(lines, error)
-        return True
+        self._post_lines(items - doubles)
 
     def _post_lines(self, lines):
         if not lines:
@@ -325,19 +239,19 @@ class OnergyAdvanceRun(models.Model):
                 month=format_date(env, self.month, date_format="MMMM y"),
             )
         taxes = self.env["onergy.vat.rate"]._prepare_line_taxes(tax)
-        moves = self.env["account.move"].create(
-            [
-                self._prepare_move(line, product, taxes, month[line.partner_id.lang])
-                for line in lines
-            ]
-        )
-        moves._post(soft=False)
+        values = [
+            self._prepare_move(line, product, tax, taxes, month[line.partner_id.lang])
+            for line in lines
+        ]
+        moves = self.env["account.move"]._onergy_create_posted(values)
         for line, move in zip(lines, moves, strict=True):
             line.move_id = move
         lines.state = "posted"
 
-    def _prepare_move(self, line, product, taxes, text):
+    def _prepare_move(self, line, product, tax, taxes, text):
         contract = line.contract_id
+        exact = self.env["onergy.tariff"]._to_decimal(line.amount, 2)
+        rate = self.env["onergy.tariff"]._to_decimal(tax.amount, 2)
         return {
             "move_type": "out_invoice",
             "company_id": self.company_id.id,
@@ -348,25 +262,15 @@ class OnergyAdvanceRun(models.Model):
             "onergy_contract_id": contract.id,
             "onergy_move_kind": "advance",
             "onergy_advance_month": self.month,
-            "invoice_line_ids": [
-                Command.create(
-                    {
-                        "product_id": product.id,
-                        "name": f"{text}\n{contract.connection_id.name}",
-                        "quantity": 1,
-                        "price_unit": line.amount,
-                        **taxes,
-                    }
-                )
+            "onergy_lines": [
+                {
+                    "product_id": product.id,
+                    "name": f"{text}\n{contract.connection_id.name}",
+                    "quantity": 1,
+                    "price_unit": line.amount,
+                    "onergy_tax": tax,
+                    "onergy_vat": float(exact - net_of(exact, rate)),
+                    **taxes,
+                }
             ],
         }
-
-    def _post_one_by_one(self, lines, error):
-        """Invoice what can be invoiced and set aside what cannot."""
-        for line in lines:
-            try:
-                with self.env.cr.savepoint():
-                    self._post_lines(line)
-            except UserError as reason:
-                line.write({"state": "exception", "reason": str(reason)})
-        self.problem = str(error)

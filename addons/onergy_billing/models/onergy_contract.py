@@ -1,5 +1,5 @@
 from collections import defaultdict
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 from dateutil.relativedelta import relativedelta
@@ -43,6 +43,26 @@ class OnergyContract(models.Model):
             "onergy_billing.action_onergy_settlement"
         )
         return {**action, "domain": [("contract_id", "in", self.ids)], "context": {}}
+
+    def _plan_final_settlement(self):
+        """Have the final bills of contracts that end worked out in time.
+
+        For whoever ends a contract (a move, a sale, a death) to call once the last day
+        is known, be it past or to come; calling it again changes nothing. The day after
+        the last day, at once if that has passed, the bill is worked out in a run of
+        final bills; somebody else than the caller approves and posts it. The law asks
+        for the bill within six weeks of the last day.
+
+        :return: ``onergy.settlement.run`` with the bills of contracts that have ended;
+            empty while they still run
+        """
+        # sudo: who moves people need not be allowed to bill them; approval still is
+        # for a manager
+        Run = self.env["onergy.settlement.run"].sudo()
+        for day in {c.date_end for c in self if c.date_end}:
+            if day >= fields.Date.context_today(self):
+                Run._trigger_cron(datetime.combine(day + timedelta(days=1), time(3)))
+        return Run._plan_final_bills(self)
 
     def _get_due_date(self, invoice_date):
         """The day on which an invoice is due, or collected at the earliest.
@@ -123,6 +143,38 @@ class OnergyContract(models.Model):
             result[contract_id] = use.quantize(Decimal("0.001"))
         return result
 
+    def _get_cooling_uses(self, today=None):
+        """{contract id: GJ of cooling in a year}, from the last year that is known.
+
+        As it was: cooling does not follow the degree days of heating.
+        """
+        today = today or fields.Date.context_today(self)
+        self.env.flush_all()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT c.id, sum(d.quantity)::text, count(DISTINCT d.day)
+                  FROM onergy_contract c
+                  JOIN onergy_meter_placement p ON p.connection_id = c.connection_id
+                  JOIN onergy_consumption_day d
+                    ON d.meter_id = p.meter_id AND d.register = 'cooling'
+                   AND d.connection_id = c.connection_id
+                   AND d.day >= GREATEST(%(first)s, c.date_start) AND d.day < %(today)s
+                 WHERE c.id = ANY(%(ids)s)
+                 GROUP BY c.id
+                HAVING count(DISTINCT d.day) >= %(days)s
+                """,
+                first=today - relativedelta(years=1),
+                today=today,
+                ids=self.ids,
+                days=HISTORY_DAYS,
+            )
+        )
+        return {
+            contract_id: (Decimal(use) * 365 / days).quantize(Decimal("0.001"))
+            for contract_id, use, days in rows
+        }
+
     def _get_normal_factor(self, station, first, last):
         """Degree days of an average year over those of some days; None if unknown."""
         self.env["onergy.degree.day"].flush_model()
@@ -186,11 +238,13 @@ class OnergyContract(models.Model):
         prices = self._get_current_prices(today)
         if not forecast or not all(prices.values()):
             return {}
-        return self._prepare_advice(*forecast, prices)
+        cooling = self._get_cooling_uses(today).get(self.id)
+        return self._prepare_advice(*forecast, prices, cooling)
 
-    def _prepare_advice(self, use, basis, prices):
+    def _prepare_advice(self, use, basis, prices, cooling=None):
         company = self.company_id
-        advice = advance_advice({"heat": use}, prices)
+        uses = {"heat": use, "cooling": cooling or Decimal(0)}
+        advice = advance_advice(uses, prices)
         low, high = advance_band(
             advice,
             Decimal(company.onergy_advance_below),
@@ -199,7 +253,7 @@ class OnergyContract(models.Model):
         return {
             "use": use,
             "basis": basis,
-            "cost": year_cost({"heat": use}, prices),
+            "cost": year_cost(uses, prices),
             "advice": advice,
             "low": low,
             "high": high,
@@ -228,6 +282,24 @@ class OnergyContract(models.Model):
         )
         month = last.onergy_advance_month or last.invoice_date or today
         return max(month, today) + relativedelta(months=1, day=1)
+
+    def _get_advance_change_date(self, today=None):
+        """The day from which the resident may choose again; False: he may now.
+
+        A mistake of the same day can be put right at once.
+        """
+        self.ensure_one()
+        today = today or fields.Date.context_today(self)
+        days = self.company_id.onergy_advance_change_days
+        # sudo: residents may not read who changed what when, only what follows
+        chosen = self.sudo().advance_ids.filtered(lambda a: a.origin == "resident")
+        if not days or not chosen:
+            return False
+        last = fields.Datetime.context_timestamp(
+            self.with_context(tz="Europe/Amsterdam"), max(chosen.mapped("write_date"))
+        ).date()
+        again = last + timedelta(days=days)
+        return again if last != today and again > today else False
 
     def _set_advance(self, amount, date_from, origin, note=False):
         """Let another advance hold from a day; one that began that day gives way."""

@@ -1,15 +1,22 @@
 from collections import defaultdict
+from datetime import timedelta
 from decimal import Decimal
 
 from dateutil.relativedelta import relativedelta
 
-from odoo import api, fields, models
+from odoo import Command, api, fields, models
+from odoo.exceptions import UserError
 from odoo.tools import format_datetime
 
 from ..engine import outage_compensation
+from .const import QUIET
 
 #: Months after recovery within which a compensation is paid (Warmteregeling, art. 4).
 PAY_MONTHS = 6
+#: Type of the activity that reminds of a payment.
+REMINDER = "mail.mail_activity_data_todo"
+#: Days before the last day of payment from which it is near.
+NEAR_DAYS = 30
 
 
 class OnergyOutage(models.Model):
@@ -17,7 +24,7 @@ class OnergyOutage(models.Model):
 
     _name = "onergy.outage"
     _description = "Outage"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "mail.activity.mixin"]
     _check_company_auto = True
     _order = "date_start desc, id desc"
 
@@ -61,6 +68,22 @@ class OnergyOutage(models.Model):
     amount = fields.Monetary("Compensation per home", compute="_compute_amount")
     pay_before = fields.Date(compute="_compute_hours", store=True)
     payment_ids = fields.One2many("onergy.outage.payment", "outage_id", "Payments")
+    unpaid_count = fields.Integer(
+        "Not paid yet",
+        compute="_compute_unpaid",
+        help="Contracts that are due this compensation and have it on no bill.",
+    )
+    pay_state = fields.Selection(
+        [
+            ("none", "Nothing due"),
+            ("paid", "Paid"),
+            ("open", "To be paid"),
+            ("near", "Pay soon"),
+            ("late", "Too late"),
+        ],
+        "Payment",
+        compute="_compute_unpaid",
+    )
 
     _dates_order = models.Constraint(
         "CHECK (date_end IS NULL OR date_end >= date_start)",
@@ -98,6 +121,115 @@ class OnergyOutage(models.Model):
                     force_majeure=record.cause == "force_majeure",
                     outage_in_last_year=record.outage_in_last_year,
                 )
+            )
+
+    @api.depends("amount", "pay_before", "payment_ids")
+    def _compute_unpaid(self):
+        today = fields.Date.context_today(self)
+        for record in self:
+            due = record.amount and record.pay_before
+            count = len(record._get_unpaid_contracts()) if due else 0
+            record.unpaid_count = count
+            if not due:
+                record.pay_state = "none"
+            elif not count:
+                record.pay_state = "paid"
+            elif record.pay_before < today:
+                record.pay_state = "late"
+            elif record.pay_before < today + timedelta(days=NEAR_DAYS):
+                record.pay_state = "near"
+            else:
+                record.pay_state = "open"
+
+    def _get_unpaid_contracts(self):
+        """Contracts that were hit and have the compensation on no bill yet."""
+        self.ensure_one()
+        domain = [("complex_id", "=", self.complex_id.id)]
+        if self.connection_ids:
+            domain = [("connection_id", "in", self.connection_ids.ids)]
+        contracts = self.env["onergy.contract"].search(domain)
+        paid = self.payment_ids.contract_id
+        return contracts.filtered(lambda c: c not in paid and self._hits(c))
+
+    def action_pay_separately(self):
+        """Post a credit note for each contract that no bill will pay in time.
+
+        The law asks for payment within six months of recovery, bill or no bill.
+        """
+        self.ensure_one()
+        if not self.env.user.has_group("onergy_residents.group_manager"):
+            raise UserError(self.env._("Only a manager pays compensations."))
+        contracts = self._get_unpaid_contracts() if self.amount else False
+        if not contracts:
+            raise UserError(self.env._("Everybody who is due this has it."))
+        moves = (
+            self.env["account.move"]
+            .with_company(self.company_id)
+            .with_context(**QUIET)
+            ._onergy_create_posted([self._prepare_refund(c) for c in contracts])
+        )
+        self.env["onergy.outage.payment"].create(
+            [
+                {
+                    "outage_id": self.id,
+                    "contract_id": contract.id,
+                    "amount": self.amount,
+                    "move_id": move.id,
+                }
+                for contract, move in zip(contracts, moves, strict=True)
+            ]
+        )
+        self.activity_unlink([REMINDER])
+        return {
+            **self.env["ir.actions.actions"]._for_xml_id(
+                "account.action_move_out_refund_type"
+            ),
+            "domain": [("id", "in", moves.ids)],
+        }
+
+    def _prepare_refund(self, contract):
+        """Values of a credit note; damages bear no VAT."""
+        today = fields.Date.context_today(self)
+        lang = contract.partner_id.lang or self.env.lang
+        return {
+            "move_type": "out_refund",
+            "company_id": self.company_id.id,
+            "partner_id": contract.partner_id.id,
+            "invoice_date": today,
+            "invoice_date_due": today,
+            "invoice_payment_term_id": False,
+            "onergy_contract_id": contract.id,
+            "onergy_move_kind": "other",
+            "onergy_lines": [
+                {
+                    "product_id": self.env.ref(
+                        "onergy_billing.product_compensation"
+                    ).id,
+                    "name": self.with_context(lang=lang)._get_text(),
+                    "quantity": 1,
+                    "price_unit": self.amount,
+                    "tax_ids": [Command.clear()],
+                    "onergy_tax": self.env["account.tax"],
+                    "onergy_vat": 0.0,
+                }
+            ],
+        }
+
+    @api.model
+    def _cron_remind(self):
+        """Tell somebody of compensations that must be paid soon."""
+        limit = fields.Date.context_today(self) + timedelta(days=NEAR_DAYS)
+        for outage in self.search([("pay_before", "<", limit)]):
+            is_urgent = outage.pay_state in ("near", "late")
+            if not is_urgent or outage.activity_search([REMINDER]):
+                continue
+            outage.activity_schedule(
+                REMINDER,
+                outage.pay_before,
+                summary=self.env._("Pay this compensation, no bill did"),
+                user_id=(
+                    outage.company_id.onergy_request_user_id or outage.create_uid
+                ).id,
             )
 
     def _has_earlier(self):

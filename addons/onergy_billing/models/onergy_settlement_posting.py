@@ -22,8 +22,7 @@ class OnergySettlement(models.Model):
                 s._prepare_move(invoice_date, taxes, products)
                 for s in group.with_context(lang=lang or self.env.lang)
             ]
-        moves = Move.create(values)
-        moves._post(soft=False)
+        moves = Move._onergy_create_posted(values)
         by_contract = {move.onergy_contract_id: move for move in moves}
         if len(by_contract) < len(moves):
             raise UserError(self.env._("A contract has two settlements in one batch."))
@@ -70,13 +69,10 @@ class OnergySettlement(models.Model):
             "onergy_contract_id": contract.id,
             "onergy_move_kind": "settlement",
             "reversed_entry_id": self.original_id.move_id.id if is_refund else False,
-            "invoice_line_ids": [
-                Command.create(vals)
-                for vals in (
-                    *self._prepare_supply_lines(taxes, products, sign),
-                    *self._prepare_advance_lines(taxes, products, sign),
-                    *self._prepare_compensation_lines(products, sign),
-                )
+            "onergy_lines": [
+                *self._prepare_supply_lines(taxes, products, sign),
+                *self._prepare_advance_lines(taxes, products, sign),
+                *self._prepare_compensation_lines(products, sign),
             ],
         }
 
@@ -114,6 +110,8 @@ class OnergySettlement(models.Model):
                 "quantity": 1,
                 "price_unit": -sign * payment.amount,
                 "tax_ids": [Command.clear()],
+                "onergy_tax": self.env["account.tax"],
+                "onergy_vat": 0.0,
             }
 
     def _prepare_price(self, amount, vat, tax, taxes):
@@ -127,6 +125,8 @@ class OnergySettlement(models.Model):
         return {
             "quantity": 1,
             "price_unit": amount,
+            "onergy_tax": tax,
+            "onergy_vat": vat,
             **taxes,
             "extra_tax_data": {
                 "currency_id": self.currency_id.id,

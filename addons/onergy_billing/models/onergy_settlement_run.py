@@ -1,12 +1,11 @@
 from collections import Counter
 
-from odoo import api, fields, models
+from odoo import Command, api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 
+from .onergy_billing_run import BATCH
 from .onergy_settlement_calculator import Period
-
-BATCH = 100
 
 
 class OnergySettlementRun(models.Model):
@@ -14,15 +13,12 @@ class OnergySettlementRun(models.Model):
 
     _name = "onergy.settlement.run"
     _description = "Settlement run"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
-    _check_company_auto = True
+    _inherit = ["onergy.billing.run"]
     _order = "id desc"
 
+    _run_cron = "onergy_billing.ir_cron_settlement"
+
     name = fields.Char(required=True, readonly=True, copy=False, default="/")
-    company_id = fields.Many2one(
-        "res.company", required=True, index=True, default=lambda self: self.env.company
-    )
-    currency_id = fields.Many2one(related="company_id.currency_id")
     kind = fields.Selection(
         [
             ("due", "Yearly and final bills that are due"),
@@ -32,12 +28,6 @@ class OnergySettlementRun(models.Model):
         required=True,
         default="due",
         tracking=True,
-    )
-    complex_ids = fields.Many2many(
-        "onergy.complex",
-        string="Complexes",
-        check_company=True,
-        help="Empty: every complex.",
     )
     contract_ids = fields.Many2many(
         "onergy.contract",
@@ -57,45 +47,34 @@ class OnergySettlementRun(models.Model):
         "With readings as they are now",
         help="Empty: readings stay as they were billed, only prices are corrected.",
     )
-    invoice_date = fields.Date(
-        required=True, default=fields.Date.context_today, tracking=True
-    )
     update_advances = fields.Boolean(
         "Change the advances",
         help="The advised advance becomes the advance of those who keep their "
         "contract.",
     )
     state = fields.Selection(
-        [
-            ("draft", "Draft"),
+        selection_add=[
+            ("draft",),
             ("calculating", "Being worked out"),
-            ("checked", "To be approved"),
-            ("approved", "Approved"),
+            ("checked",),
             ("posting", "Being posted"),
-            ("done", "Done"),
-            ("cancelled", "Cancelled"),
         ],
-        required=True,
+        ondelete={"calculating": "set default"},
+    )
+    is_planned = fields.Boolean(
+        "Made by itself",
         readonly=True,
-        index=True,
-        default="draft",
-        tracking=True,
         copy=False,
+        help="Final bills of contracts that ended, collected until somebody approves.",
     )
-    is_paused = fields.Boolean("Stopped", readonly=True, copy=False, tracking=True)
-    problem = fields.Text("Last problem", readonly=True, copy=False)
-    prepared_by_id = fields.Many2one(
-        "res.users", readonly=True, copy=False, tracking=True
-    )
-    approved_by_id = fields.Many2one(
-        "res.users", readonly=True, copy=False, tracking=True
+    last_original_id = fields.Integer(
+        readonly=True, copy=False, help="Corrections: the last bill that was looked at."
     )
     settlement_ids = fields.One2many("onergy.settlement", "run_id", copy=False)
     settlement_count = fields.Integer(compute="_compute_counts")
     blocked_count = fields.Integer("Cannot be billed", compute="_compute_counts")
     warning_count = fields.Integer("Worth a look", compute="_compute_counts")
     posted_count = fields.Integer("Posted", compute="_compute_counts")
-    progress = fields.Integer(compute="_compute_counts")
     amount_total = fields.Monetary("To pay", compute="_compute_counts")
     email_count = fields.Integer("To send by e-mail", compute="_compute_deliveries")
     post_count = fields.Integer("To print for the post", compute="_compute_deliveries")
@@ -139,8 +118,6 @@ class OnergySettlementRun(models.Model):
             run.posted_count = by_state["posted"][0]
             run.warning_count = warned.get(run, 0)
             run.amount_total = by_state["ready"][1] + by_state["posted"][1]
-            billable = run.posted_count + by_state["ready"][0]
-            run.progress = 100 * run.posted_count // billable if billable else 0
 
     @api.depends("state")
     def _compute_deliveries(self):
@@ -183,9 +160,8 @@ class OnergySettlementRun(models.Model):
 
     def action_calculate(self):
         """Work out the settlements; a long list goes on in the background."""
+        self._check_not_approved()
         for run in self:
-            if run.state not in ("draft", "checked"):
-                raise UserError(self.env._("This run was already approved."))
             if run.kind == "correction" and not run.date_from:
                 raise UserError(
                     self.env._("Fill in from which day of supply to correct bills.")
@@ -194,16 +170,10 @@ class OnergySettlementRun(models.Model):
                 lambda s: s.state in ("blocked", "ready")
             )
             waiting.sudo().unlink()  # sudo: clerks replace, they do not delete
-            run.write(
-                {
-                    "state": "calculating",
-                    "prepared_by_id": self.env.uid,
-                    "is_paused": False,
-                    "problem": False,
-                }
-            )
+            run.write({"prepared_by_id": self.env.uid, "last_original_id": 0})
+            run._start_step("calculating", run._count_left())
             if run._calculate_batch():
-                self.env.ref("onergy_billing.ir_cron_settlement")._trigger()
+                run._trigger_cron()
             else:
                 run._finish_calculation()
 
@@ -230,12 +200,22 @@ class OnergySettlementRun(models.Model):
             & Domain("original_id", "=", False)
             & Domain("date_to", ">=", self.date_from)
             & Domain("date_from", "<=", self.date_until)
+            & Domain("id", ">", self.last_original_id)
         )
         if self.complex_ids:
             domain &= Domain("complex_id", "in", self.complex_ids.ids)
         if self.contract_ids:
             domain &= Domain("contract_id", "in", self.contract_ids.ids)
         return domain
+
+    def _count_left(self, limit=None):
+        """Periods that are still to be worked out, or bills to be looked at again."""
+        self.env.flush_all()
+        if self.kind == "correction":
+            domain, name = self._get_correction_domain(), "onergy.settlement"
+        else:
+            domain, name = self._get_due_domain(), "onergy.settlement.due"
+        return self.env[name].search_count(domain, limit=limit)
 
     def _calculate_batch(self):
         """Work out the next settlements.
@@ -244,71 +224,43 @@ class OnergySettlementRun(models.Model):
         """
         self.ensure_one()
         run = self.with_company(self.company_id)
-        Settlement = run.env["onergy.settlement"]
         if run.kind == "correction":
-            # Nothing is made where nothing differs, so all are done at once per batch.
-            originals = Settlement.search(run._get_correction_domain(), order="id")
-            for start in range(0, len(originals), BATCH):
-                originals[start : start + BATCH]._create_corrections(
-                    run, run.with_readings
-                )
-            return False
+            done = run._correct_next()
+        else:
+            done = run._settle_next()
+        run.step_done += done
         self.env.flush_all()
-        due = run.env["onergy.settlement.due"].search(
-            run._get_due_domain(), limit=BATCH
-        )
-        Settlement._create_for_periods(
-            run, [Period(d.contract_id, d.date_from, d.date_to) for d in due]
-        )
         self.env.invalidate_all()
-        return bool(
-            run.env["onergy.settlement.due"].search_count(
-                run._get_due_domain(), limit=1
-            )
+        return bool(run._count_left(limit=1))
+
+    def _correct_next(self):
+        """Look at the next bills again; nothing is made where nothing differs."""
+        originals = self.env["onergy.settlement"].search(
+            self._get_correction_domain(), order="id", limit=BATCH
         )
+        originals._create_corrections(self, self.with_readings)
+        if originals:
+            self.last_original_id = originals[-1].id
+        return len(originals)
+
+    def _settle_next(self):
+        self.env.flush_all()
+        due = self.env["onergy.settlement.due"].search(
+            self._get_due_domain(), limit=BATCH
+        )
+        self.env["onergy.settlement"]._create_for_periods(
+            self, [Period(d.contract_id, d.date_from, d.date_to) for d in due]
+        )
+        return len(due)
 
     def _finish_calculation(self):
         self.ensure_one()
         self.state = "checked"
 
-    def action_approve(self):
-        """A second person approves; the invoices are then posted in the background."""
-        for run in self:
-            if run.state != "checked":
-                raise UserError(self.env._("Work out the settlements first."))
-            if not self.env.user.has_group("onergy_residents.group_manager"):
-                raise UserError(self.env._("Only a manager approves a run."))
-            if run.prepared_by_id == self.env.user:
-                raise UserError(
-                    self.env._(
-                        "Somebody else has to approve what you prepared: four eyes see "
-                        "more than two."
-                    )
-                )
-            if not run.settlement_ids.filtered(lambda s: s.state == "ready"):
-                raise UserError(self.env._("There is nothing to post in this run."))
-            run.write({"state": "posting", "approved_by_id": self.env.uid})
-        self.env.ref("onergy_billing.ir_cron_settlement")._trigger()
-
-    def action_pause(self):
-        self.write({"is_paused": True})
-
-    def action_resume(self):
-        self.write({"is_paused": False, "problem": False})
-        self.env.ref("onergy_billing.ir_cron_settlement")._trigger()
-
     def action_cancel(self):
-        for run in self:
-            if run.settlement_ids.filtered(lambda s: s.state == "posted"):
-                raise UserError(
-                    self.env._("Bills of this run were posted; it cannot be cancelled.")
-                )
-            run.settlement_ids.action_cancel()
-            run.state = "cancelled"
-
-    def _check_not_approved(self):
-        if self.filtered(lambda run: run.state not in ("draft", "checked")):
-            raise UserError(self.env._("This run was already approved."))
+        result = super().action_cancel()
+        self.settlement_ids.action_cancel()
+        return result
 
     def action_send(self):
         """Send the bills by e-mail to who wants them so, by Odoo's own job."""
@@ -335,40 +287,76 @@ class OnergySettlementRun(models.Model):
 
     @api.model
     def _cron_process(self):
-        """Work out and post what is waiting, a batch and a commit at a time.
+        self._plan_final_bills()
+        return super()._cron_process()
 
-        Stops between two batches when the time is up or somebody stops the run; the
-        next call goes on where this one ended. What was posted is never posted again:
-        its state says so in the same transaction.
+    @api.model
+    def _plan_final_bills(self, contracts=None):
+        """Put final bills that are due into a run that waits for approval.
+
+        :param contracts: only of these; without it, of all
+        :return: the runs
         """
-        runs = self.search(
-            [("state", "in", ("calculating", "posting")), ("is_paused", "=", False)],
-            order="id",
-        )
-        for run in runs:
-            while run._process_batch():
-                if not self.env["ir.cron"]._commit_progress(BATCH):
-                    self.env.ref("onergy_billing.ir_cron_settlement")._trigger()
-                    return
-                # Somebody may have stopped it in the meantime.
-                run.invalidate_recordset(["is_paused", "state"])
-                if run.is_paused:
-                    break
-            self.env["ir.cron"]._commit_progress()
+        self.env.flush_all()
+        domain = Domain("is_final", "=", True)
+        if contracts is not None:
+            domain &= Domain("contract_id", "in", contracts.ids)
+        due = self.env["onergy.settlement.due"].search(domain)
+        runs = self.browse()
+        for company, periods in due.grouped("company_id").items():
+            if company.onergy_plan_final_bills:
+                runs |= self._plan_for(company, periods.contract_id)
+        return runs
 
-    def _process_batch(self):
-        """Do one batch; True when there is more to do."""
-        self.ensure_one()
-        if not self.try_lock_for_update():
-            return False
-        run = self.with_company(self.company_id)
-        if run.state == "calculating":
-            if run._calculate_batch():
-                return True
-            run._finish_calculation()
-            return False
-        settlements = run.settlement_ids.search(
-            [("run_id", "=", run.id), ("state", "=", "ready")],
+    def _plan_for(self, company, contracts):
+        run = self.search(
+            [
+                ("company_id", "=", company.id),
+                ("is_planned", "=", True),
+                ("state", "in", ("draft", "calculating", "checked")),
+            ],
+            limit=1,
+        )
+        if not run:
+            run = self.create(
+                {"company_id": company.id, "kind": "final", "is_planned": True}
+            )
+        today = fields.Date.context_today(self)
+        run.write(
+            {
+                "date_until": today,
+                "invoice_date": today,
+                "prepared_by_id": self.env.uid,
+                "contract_ids": [Command.link(contract.id) for contract in contracts],
+            }
+        )
+        run._start_step("calculating", run._count_left())
+        run._trigger_cron()
+        return run
+
+    @api.model
+    def _get_busy_states(self):
+        return [*super()._get_busy_states(), "calculating"]
+
+    def _do_batch(self):
+        if self.state != "calculating":
+            return super()._do_batch()
+        if self._calculate_batch():
+            return True
+        self._finish_calculation()
+        return False
+
+    def _get_ready_count(self):
+        return self.settlement_ids.search_count(
+            [("run_id", "=", self.id), ("state", "=", "ready")]
+        )
+
+    def _get_posted_count(self):
+        return self.posted_count
+
+    def _get_next_batch(self):
+        settlements = self.settlement_ids.search(
+            [("run_id", "=", self.id), ("state", "=", "ready")],
             order="contract_id, date_from, id",
             limit=BATCH,
         )
@@ -376,29 +364,13 @@ class OnergySettlementRun(models.Model):
         firsts = settlements.browse()
         for group in settlements.grouped("contract_id").values():
             firsts += group[0]
-        if not firsts:
-            run.state = "done"
-            return False
-        try:
-            with self.env.cr.savepoint():
-                run._post_settlements(firsts)
-        except UserError as error:
-            run._post_one_by_one(firsts, error)
-        return True
+        return firsts
 
-    def _post_settlements(self, settlements):
-        settlements._post_batch(self.invoice_date)
+    def _set_aside(self, item, reason):
+        item.write({"state": "blocked", "errors": reason})
+
+    def _post_items(self, items):
+        items._post_batch(self.invoice_date)
         if self.update_advances:
-            settlements.filtered(
-                lambda s: not s.original_id
-            ).contract_id._follow_advice(settlements)
-
-    def _post_one_by_one(self, settlements, error):
-        """Post what can be posted and set aside what cannot."""
-        for settlement in settlements:
-            try:
-                with self.env.cr.savepoint():
-                    self._post_settlements(settlement)
-            except UserError as reason:
-                settlement.write({"state": "blocked", "errors": str(reason)})
-        self.problem = str(error)
+            originals = items.filtered(lambda s: not s.original_id)
+            originals.contract_id._follow_advice(originals)

@@ -8,6 +8,17 @@ class ResCompany(models.Model):
         "Settled here from",
         help="Days before this one were settled elsewhere.",
     )
+    onergy_second_approver = fields.Boolean(
+        "A second person approves runs",
+        default=True,
+        help="Who prepared a run of advances or settlements cannot approve it.",
+    )
+    onergy_plan_final_bills = fields.Boolean(
+        "Final bills by themselves",
+        default=True,
+        help="Work the final bill out as soon as a contract has ended; somebody still "
+        "has to approve it.",
+    )
     onergy_tier_proration = fields.Selection(
         [
             ("days", "In proportion to the days"),
@@ -25,6 +36,11 @@ class ResCompany(models.Model):
     )
     onergy_advance_below = fields.Integer("Advance below the advice (%)", default=10)
     onergy_advance_above = fields.Integer("Advance above the advice (%)", default=100)
+    onergy_advance_change_days = fields.Integer(
+        "Days between changes by the resident",
+        default=30,
+        help="0: a resident may change his advance as often as he likes.",
+    )
     onergy_prenotification_days = fields.Integer(
         "Days between invoice and direct debit",
         default=14,
@@ -44,4 +60,8 @@ class ResCompany(models.Model):
     _onergy_advance_band_range = models.Constraint(
         "CHECK (onergy_advance_below BETWEEN 0 AND 100 AND onergy_advance_above >= 0)",
         "The band of the advance is a percentage below and above the advice.",
+    )
+    _onergy_advance_change_days_range = models.Constraint(
+        "CHECK (onergy_advance_change_days >= 0)",
+        "The days between two changes of an advance cannot be negative.",
     )

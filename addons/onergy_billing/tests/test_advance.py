@@ -2,11 +2,12 @@ from datetime import date
 
 from psycopg2 import IntegrityError
 
+from odoo import Command
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from .common import BillingCommon
+from .common import BillingCommon, get_entry
 
 
 @tagged("post_install", "-at_install")
@@ -35,7 +36,7 @@ class TestAdvanceRun(BillingCommon):
 
     def test_month(self):
         run = self.create_run()
-        run.action_preview()
+        run.with_user(self.clerk).action_preview()
         self.assertEqual((run.line_count, run.exception_count), (5, 0))
         self.assertEqual(run.amount_total, 150 + 100 + 101 + 102 + 103)
         self.assertFalse(run.line_ids.move_id)
@@ -63,12 +64,12 @@ class TestAdvanceRun(BillingCommon):
 
     def test_running_again_makes_nothing(self):
         run = self.create_run()
-        run.action_preview()
+        run.with_user(self.clerk).action_preview()
         run.action_approve()
         self.finish(run)
         self.assertFalse(run._process_batch())
         again = self.create_run()
-        again.action_preview()
+        again.with_user(self.clerk).action_preview()
         self.assertFalse(again.line_ids)
         # Two runs that were both looked at before either was posted.
         with self.assertRaises(UserError):
@@ -76,7 +77,7 @@ class TestAdvanceRun(BillingCommon):
 
     def test_two_runs_of_a_month(self):
         runs = self.create_run() | self.create_run()
-        runs.action_preview()
+        runs.with_user(self.clerk).action_preview()
         runs.action_approve()
         self.finish(runs[0])
         self.finish(runs[1])
@@ -86,7 +87,7 @@ class TestAdvanceRun(BillingCommon):
     @mute_logger("odoo.sql_db")
     def test_database_refuses_a_month_twice(self):
         run = self.create_run()
-        run.action_preview()
+        run.with_user(self.clerk).action_preview()
         run.action_approve()
         self.finish(run)
         move = run.line_ids[0].move_id
@@ -104,7 +105,7 @@ class TestAdvanceRun(BillingCommon):
 
         self.patch(onergy_advance_run, "BATCH", 2)
         run = self.create_run()
-        run.action_preview()
+        run.with_user(self.clerk).action_preview()
         run.action_approve()
         self.assertTrue(run._process_batch())
         self.assertEqual((run.posted_count, run.progress), (2, 40))
@@ -130,7 +131,7 @@ class TestAdvanceRun(BillingCommon):
             self._create_home("9"), self.payer, "2024-01-01", "2025-07-31"
         )
         run = self.create_run()
-        run.action_preview()
+        run.with_user(self.clerk).action_preview()
         reasons = {line.contract_id: line.reason for line in run.line_ids}
         self.assertEqual(reasons.keys(), set(self.contracts))
         self.assertFalse(reasons[self.contract])
@@ -154,7 +155,7 @@ class TestAdvanceRun(BillingCommon):
         self.company.onergy_prenotification_days = 14
         run = self.create_run()
         self.assertEqual(run.date_debit, date(2025, 7, 29))
-        run.action_preview()
+        run.with_user(self.clerk).action_preview()
         run.action_approve()
         self.finish(run)
         move = run.line_ids.move_id.filtered(lambda m: m.onergy_contract_id == contract)
@@ -162,7 +163,7 @@ class TestAdvanceRun(BillingCommon):
 
     def test_one_contract_that_fails_does_not_stop_the_others(self):
         run = self.create_run()
-        run.action_preview()
+        run.with_user(self.clerk).action_preview()
         run.action_approve()
         Move = self.env.registry["account.move"]
         post = Move._post
@@ -180,11 +181,44 @@ class TestAdvanceRun(BillingCommon):
         self.assertEqual((line.state, line.reason), ("exception", "No such account"))
         self.assertEqual(run.problem, "No such account")
 
+    def test_second_person_approves(self):
+        run = self.create_run()
+        run.action_preview()
+        with self.assertRaisesRegex(UserError, "Somebody else"):
+            run.action_approve()
+        self.assertEqual(run.state, "checked")
+        self.company.onergy_second_approver = False
+        run.action_approve()
+        self.assertEqual((run.state, run.approved_by_id), ("posting", self.env.user))
+
+    def test_entry_is_as_odoo_would_make_it(self):
+        """The short way to an entry ends in the same ledger lines as the long one."""
+        for number, contract in enumerate(self.contracts):
+            contract._set_advance(
+                (33.33, 99.99, 150.0, 0.05, 1234.56)[number],
+                contract.date_start,
+                "staff",
+            )
+        fast = self.create_run()
+        slow = self.create_run(month="2025-09-01")
+        for run in fast, slow:
+            run.with_user(self.clerk).action_preview()
+            run.action_approve()
+        self.finish(fast)
+        self.patch(
+            self.env.registry["account.tax"], "_onergy_is_plain", lambda tax: False
+        )
+        self.finish(slow)
+        self.assertEqual(
+            [get_entry(line.move_id) for line in fast.line_ids],
+            [get_entry(line.move_id) for line in slow.line_ids],
+        )
+
     def test_manager_approves(self):
         run = self.create_run()
         with self.assertRaises(UserError):
             run.action_approve()
-        run.action_preview()
+        run.with_user(self.clerk).action_preview()
         self.env.user.group_ids -= self.env.ref("onergy_residents.group_manager")
         self.env.user.group_ids += self.env.ref(
             "onergy_residents.group_customer_service"
@@ -215,6 +249,38 @@ class TestProposal(BillingCommon):
         self.assertEqual(
             (str(advice["low"]), str(advice["high"])), ("136.01", "302.24")
         )
+
+    def test_cooling_is_in_the_advice(self):
+        """30 euro a GJ for 4 GJ of cold in a year are 10 euro a month more."""
+        before = self.contract._get_advance_advice(self.today)["advice"]
+        meter = self._create_meter(
+            "COLD", self.home, "2024-07-01", medium="cooling", unit="GJ"
+        )
+        self.loader._load_rows(
+            [
+                self.loader._make_row(
+                    meter.serial,
+                    self.loader._day_start(day),
+                    value,
+                    "GJ",
+                    register="cooling",
+                    line=line,
+                )
+                for line, (day, value) in enumerate(
+                    ((date(2024, 7, 1), "0"), (date(2025, 7, 1), "4.000")), start=1
+                )
+            ],
+            self.company,
+            "file",
+        )
+        self.home.service_cooling = True
+        self.tariff_2025.line_ids = [
+            Command.create({"component": "cooling", "unit": "gj", "price": 30.0})
+        ]
+        uses = self.contract._get_cooling_uses(self.today)
+        self.assertEqual(str(uses[self.contract.id]), "4.000")
+        after = self.contract._get_advance_advice(self.today)["advice"]
+        self.assertEqual(str(after - before), "10.00")
 
     def test_forecast_corrects_for_the_weather(self):
         days = self.env["onergy.degree.day"]

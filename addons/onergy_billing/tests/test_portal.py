@@ -86,6 +86,25 @@ class TestPortal(SettlementCommon, HttpCase):
         self.post_as("resident", {"amount": "170"})
         self.assertEqual(len(self.contract.advance_ids), 2)
 
+    def test_not_again_within_a_month(self):
+        advance = self.contract._change_advance_by_resident(160.0, self.today)
+        self.assertNotIn(
+            "onergy_change_date", self.open_as("resident", "/my/advance"), "same day"
+        )
+        past = fields.Datetime.now() - relativedelta(days=10)
+        self.env.cr.execute(
+            "UPDATE onergy_advance SET write_date = %s WHERE id = %s",
+            (past, advance.id),
+        )
+        advance.invalidate_recordset()
+        self.assertIn("onergy_change_date", self.open_as("resident", "/my/advance"))
+        response = self.post_as("resident", {"amount": "170"})
+        self.assertIn("done=requested", response.url)
+        self.assertEqual(advance.amount, 160.0)
+        self.company.onergy_advance_change_days = 5
+        response = self.post_as("resident", {"amount": "170"})
+        self.assertIn("done=changed", response.url)
+
     def test_outside_the_band_it_becomes_a_request(self):
         response = self.post_as("resident", {"amount": "20"})
         self.assertIn("done=requested", response.url)

@@ -1,8 +1,11 @@
 from contextlib import contextmanager
 from datetime import date
 
+from dateutil.relativedelta import relativedelta
 from freezegun import freeze_time
 
+from odoo import fields
+from odoo.exceptions import UserError
 from odoo.tests import tagged
 
 from .common import SettlementCommon
@@ -130,6 +133,82 @@ class TestSettlement(SettlementCommon):
         self.assertEqual(settlement.move_id.amount_total, 1842.80 - 55.0)
         self.assertEqual(settlement.move_id.amount_tax, 319.82)
         self.assertEqual(outages[1].payment_ids.contract_id, self.contract)
+
+    def test_outage_without_a_bill_is_paid_within_six_months(self):
+        self._load_case_a()
+        outage = self.env["onergy.outage"].create(
+            {
+                "name": "Pump",
+                "complex_id": self.complex.id,
+                "date_start": "2025-01-10 06:00:00",
+                "date_end": "2025-01-11 07:00:00",
+            }
+        )
+        # 25 hours: 35, and 20 for each further 4 hours beyond 8.
+        self.assertEqual(outage.amount, 115.0)
+        for day, state in (("2025-02-01", "open"), ("2025-07-01", "near")):
+            with freeze_time(day):
+                outage.invalidate_recordset()
+                self.assertEqual((outage.pay_state, outage.unpaid_count), (state, 1))
+                self.env["onergy.outage"]._cron_remind()
+                count = len(outage.activity_ids)
+                self.assertEqual(count, 1 if state == "near" else 0)
+        with self.assertRaisesRegex(UserError, "Only a manager"):
+            outage.with_user(self.clerk).action_pay_separately()
+        with freeze_time("2025-07-02"):
+            outage.with_user(self.manager).action_pay_separately()
+            outage.invalidate_recordset()
+            self.assertEqual((outage.pay_state, outage.unpaid_count), ("paid", 0))
+            self.assertFalse(outage.activity_ids)
+            with self.assertRaises(UserError):
+                outage.with_user(self.manager).action_pay_separately()
+        self.assertRecordValues(
+            outage.payment_ids.move_id,
+            [
+                {
+                    "move_type": "out_refund",
+                    "state": "posted",
+                    "amount_total": 115.0,
+                    "amount_tax": 0.0,
+                    "partner_id": self.payer.id,
+                }
+            ],
+        )
+        # It is not on the yearly bill as well.
+        self.assertEqual(self.settle().settlement_ids.amount_compensation, 0.0)
+
+    def test_final_bill_is_planned(self):
+        self._load_case_a()
+        self._load_readings(("NEW", "2025-05-01", "2.000"))
+        contract = self.contract.with_user(self.clerk)
+        with freeze_time("2025-04-20"):
+            self.contract.date_end = "2025-04-30"
+        Run = self.env["onergy.settlement.run"]
+        run = contract._plan_final_settlement()
+        self.assertTrue(run.is_planned)
+        self.assertEqual(contract._plan_final_settlement(), run, "no second run")
+        self.run_to_end(run)
+        self.assertEqual(run.state, "checked")
+        settlement = run.settlement_ids
+        self.assertEqual(
+            (settlement.contract_id, settlement.is_final, settlement.state),
+            (self.contract, True, "ready"),
+        )
+        self.assertFalse(contract._plan_final_settlement(), "nothing is due any more")
+        self.assertEqual(Run.search([("is_planned", "=", True)]), run)
+        with self.assertRaisesRegex(UserError, "Only a manager"):
+            run.with_user(self.clerk).action_approve()
+        run.with_user(self.manager).action_approve()
+        self.run_to_end(run)
+        self.assertEqual(settlement.move_id.state, "posted")
+
+    def test_final_bill_of_a_contract_that_still_runs_waits(self):
+        end = fields.Date.context_today(self.env.user) + relativedelta(days=10)
+        self.contract.date_end = end
+        self.assertFalse(self.contract._plan_final_settlement())
+        cron = self.env.ref("onergy_billing.ir_cron_settlement")
+        triggers = self.env["ir.cron.trigger"].search([("cron_id", "=", cron.id)])
+        self.assertIn(end + relativedelta(days=1), [t.call_at.date() for t in triggers])
 
     def test_use_far_from_last_year_is_shown(self):
         self._create_meter("ONE", self.home, "2023-07-01")

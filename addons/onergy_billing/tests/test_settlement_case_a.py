@@ -8,7 +8,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
-from .common import SettlementCommon
+from .common import SettlementCommon, get_entry
 
 
 @tagged("post_install", "-at_install")
@@ -88,14 +88,36 @@ class TestCaseA(SettlementCommon):
         )
 
     def test_a2_reversed_payment_stays_an_open_item(self):
+        """The bank took one direct debit back: that advance is open, nothing else."""
         advances = self.invoice_advances(150.0)
-        paid = advances[1:]
-        for move in paid:
-            self.env["account.payment.register"].with_context(
-                active_model="account.move", active_ids=move.ids
-            ).create({})._create_payments()
+        methods = self.company_data["default_journal_bank"]
+        methods.inbound_payment_method_line_ids.payment_account_id = (
+            self.inbound_payment_method_line.payment_account_id
+        )
+        payments = self.env["account.payment"]
+        for move in advances:
+            payments |= (
+                self.env["account.payment.register"]
+                .with_context(active_model="account.move", active_ids=move.ids)
+                .create({"journal_id": methods.id})
+                ._create_payments()
+            )
+        self.assertEqual(set(advances.mapped("amount_residual")), {0.0})
+        self.assertEqual(set(payments.move_id.mapped("state")), {"posted"})
+        back = payments[4]
+        reversed_invoice = back.invoice_ids
+        reversal = back.move_id._reverse_moves(
+            [{"date": date(2025, 1, 20), "ref": "Storno"}], cancel=True
+        )
+        self.assertEqual(reversal.state, "posted")
+        self.assertEqual(
+            (reversed_invoice.amount_residual, reversed_invoice.payment_state),
+            (150.0, "not_paid"),
+        )
         settlement = self.settle().settlement_ids
-        self.assertEqual(settlement.amount_total, 42.80)
+        self.assertEqual(
+            (settlement.amount_advances, settlement.amount_total), (1800.0, 42.80)
+        )
         receivable = self.env["account.move.line"].search(
             [
                 ("partner_id", "=", self.payer.id),
@@ -103,7 +125,13 @@ class TestCaseA(SettlementCommon):
                 ("parent_state", "=", "posted"),
             ]
         )
-        self.assertAlmostEqual(sum(receivable.mapped("amount_residual")), 192.80)
+        self.assertEqual(
+            self.company.currency_id.round(sum(receivable.mapped("amount_residual"))),
+            192.80,
+        )
+        still_open = receivable.filtered(lambda line: not line.reconciled)
+        self.assertEqual(sorted(still_open.mapped("amount_residual")), [42.80, 150.00])
+        self.assertEqual(still_open.move_id, reversed_invoice | settlement.move_id)
 
     def test_a3_refund_is_a_credit_note(self):
         self.invoice_advances(160.0)
@@ -119,6 +147,27 @@ class TestCaseA(SettlementCommon):
                 }
             ],
         )
+
+    def check_entry(self):
+        move = self.settle().settlement_ids.move_id
+        settlement = move.onergy_settlement_ids
+        values = settlement._prepare_move(
+            move.invoice_date, settlement._get_taxes(), settlement._get_products()
+        )
+        self.patch(
+            self.env.registry["account.tax"], "_onergy_is_plain", lambda tax: False
+        )
+        slow = self.env["account.move"]._onergy_create_posted([values])
+        self.assertEqual(get_entry(move), get_entry(slow))
+
+    def test_entry_is_as_odoo_would_make_it(self):
+        """The short way to an entry ends in the same ledger lines as the long one."""
+        self.invoice_advances(150.0)
+        self.check_entry()
+
+    def test_entry_of_a_refund_is_as_odoo_would_make_it(self):
+        self.invoice_advances(160.0)
+        self.check_entry()
 
     def test_credited_advance_is_not_subtracted(self):
         advances = self.invoice_advances(150.0)
