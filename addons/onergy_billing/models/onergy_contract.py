@@ -1,5 +1,5 @@
 from collections import defaultdict
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from dateutil.relativedelta import relativedelta
@@ -43,26 +43,6 @@ class OnergyContract(models.Model):
             "onergy_billing.action_onergy_settlement"
         )
         return {**action, "domain": [("contract_id", "in", self.ids)], "context": {}}
-
-    def _plan_final_settlement(self):
-        """Have the final bills of contracts that end worked out in time.
-
-        For whoever ends a contract (a move, a sale, a death) to call once the last day
-        is known, be it past or to come; calling it again changes nothing. The day after
-        the last day, at once if that has passed, the bill is worked out in a run of
-        final bills; somebody else than the caller approves and posts it. The law asks
-        for the bill within six weeks of the last day.
-
-        :return: ``onergy.settlement.run`` with the bills of contracts that have ended;
-            empty while they still run
-        """
-        # sudo: who moves people need not be allowed to bill them; approval still is
-        # for a manager
-        Run = self.env["onergy.settlement.run"].sudo()
-        for day in {c.date_end for c in self if c.date_end}:
-            if day >= fields.Date.context_today(self):
-                Run._trigger_cron(datetime.combine(day + timedelta(days=1), time(3)))
-        return Run._plan_final_bills(self)
 
     def _get_due_date(self, invoice_date):
         """The day on which an invoice is due, or collected at the earliest.

@@ -27,6 +27,8 @@ class OnergySettlementFinal(models.Model):
             ["contract_id:recordset"],
         )
         for company, contracts in due:
+            if not company.onergy_plan_final_bills:
+                continue
             run = self.with_company(company).create(
                 {
                     "company_id": company.id,

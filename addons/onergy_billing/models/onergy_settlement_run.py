@@ -1,6 +1,6 @@
 from collections import Counter
 
-from odoo import Command, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 
@@ -60,12 +60,6 @@ class OnergySettlementRun(models.Model):
             ("posting", "Being posted"),
         ],
         ondelete={"calculating": "set default"},
-    )
-    is_planned = fields.Boolean(
-        "Made by itself",
-        readonly=True,
-        copy=False,
-        help="Final bills of contracts that ended, collected until somebody approves.",
     )
     last_original_id = fields.Integer(
         readonly=True, copy=False, help="Corrections: the last bill that was looked at."
@@ -284,55 +278,6 @@ class OnergySettlementRun(models.Model):
         }
 
     # -- job -----------------------------------------------------------------------
-
-    @api.model
-    def _cron_process(self):
-        self._plan_final_bills()
-        return super()._cron_process()
-
-    @api.model
-    def _plan_final_bills(self, contracts=None):
-        """Put final bills that are due into a run that waits for approval.
-
-        :param contracts: only of these; without it, of all
-        :return: the runs
-        """
-        self.env.flush_all()
-        domain = Domain("is_final", "=", True)
-        if contracts is not None:
-            domain &= Domain("contract_id", "in", contracts.ids)
-        due = self.env["onergy.settlement.due"].search(domain)
-        runs = self.browse()
-        for company, periods in due.grouped("company_id").items():
-            if company.onergy_plan_final_bills:
-                runs |= self._plan_for(company, periods.contract_id)
-        return runs
-
-    def _plan_for(self, company, contracts):
-        run = self.search(
-            [
-                ("company_id", "=", company.id),
-                ("is_planned", "=", True),
-                ("state", "in", ("draft", "calculating", "checked")),
-            ],
-            limit=1,
-        )
-        if not run:
-            run = self.create(
-                {"company_id": company.id, "kind": "final", "is_planned": True}
-            )
-        today = fields.Date.context_today(self)
-        run.write(
-            {
-                "date_until": today,
-                "invoice_date": today,
-                "prepared_by_id": self.env.uid,
-                "contract_ids": [Command.link(contract.id) for contract in contracts],
-            }
-        )
-        run._start_step("calculating", run._count_left())
-        run._trigger_cron()
-        return run
 
     @api.model
     def _get_busy_states(self):

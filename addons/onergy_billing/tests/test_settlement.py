@@ -1,10 +1,8 @@
 from contextlib import contextmanager
 from datetime import date
 
-from dateutil.relativedelta import relativedelta
 from freezegun import freeze_time
 
-from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
@@ -180,35 +178,35 @@ class TestSettlement(SettlementCommon):
     def test_final_bill_is_planned(self):
         self._load_case_a()
         self._load_readings(("NEW", "2025-05-01", "2.000"))
-        contract = self.contract.with_user(self.clerk)
         with freeze_time("2025-04-20"):
             self.contract.date_end = "2025-04-30"
         Run = self.env["onergy.settlement.run"]
-        run = contract._plan_final_settlement()
-        self.assertTrue(run.is_planned)
-        self.assertEqual(contract._plan_final_settlement(), run, "no second run")
+        known = Run.search([])
+        Run._cron_final_bills()
+        run = Run.search([]) - known
         self.run_to_end(run)
         self.assertEqual(run.state, "checked")
-        settlement = run.settlement_ids
+        settlement = run.settlement_ids.filtered("is_final")
         self.assertEqual(
-            (settlement.contract_id, settlement.is_final, settlement.state),
-            (self.contract, True, "ready"),
+            (settlement.contract_id, settlement.state), (self.contract, "ready")
         )
-        self.assertFalse(contract._plan_final_settlement(), "nothing is due any more")
-        self.assertEqual(Run.search([("is_planned", "=", True)]), run)
         with self.assertRaisesRegex(UserError, "Only a manager"):
             run.with_user(self.clerk).action_approve()
         run.with_user(self.manager).action_approve()
         self.run_to_end(run)
         self.assertEqual(settlement.move_id.state, "posted")
 
-    def test_final_bill_of_a_contract_that_still_runs_waits(self):
-        end = fields.Date.context_today(self.env.user) + relativedelta(days=10)
-        self.contract.date_end = end
-        self.assertFalse(self.contract._plan_final_settlement())
-        cron = self.env.ref("onergy_billing.ir_cron_settlement")
-        triggers = self.env["ir.cron.trigger"].search([("cron_id", "=", cron.id)])
-        self.assertIn(end + relativedelta(days=1), [t.call_at.date() for t in triggers])
+    def test_final_bills_by_hand_only(self):
+        self._load_case_a()
+        with freeze_time("2025-04-20"):
+            self.contract.date_end = "2025-04-30"
+        self.company.onergy_plan_final_bills = False
+        self.env["onergy.settlement.run"]._cron_final_bills()
+        self.assertFalse(
+            self.env["onergy.settlement"].search(
+                [("contract_id", "=", self.contract.id)]
+            )
+        )
 
     def test_use_far_from_last_year_is_shown(self):
         self._create_meter("ONE", self.home, "2023-07-01")
