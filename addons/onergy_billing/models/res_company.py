@@ -16,8 +16,8 @@ class ResCompany(models.Model):
     onergy_plan_final_bills = fields.Boolean(
         "Final bills by themselves",
         default=True,
-        help="Work the final bill out a week after a contract has ended; somebody still "
-        "has to approve it.",
+        help="Work the final bill out a week after a contract has ended; somebody "
+        "still has to approve it.",
     )
     onergy_tier_proration = fields.Selection(
         [
