@@ -175,27 +175,6 @@ class TestSettlement(SettlementCommon):
         # It is not on the yearly bill as well.
         self.assertEqual(self.settle().settlement_ids.amount_compensation, 0.0)
 
-    def test_final_bill_is_planned(self):
-        self._load_case_a()
-        self._load_readings(("NEW", "2025-05-01", "2.000"))
-        with freeze_time("2025-04-20"):
-            self.contract.date_end = "2025-04-30"
-        Run = self.env["onergy.settlement.run"]
-        known = Run.search([])
-        Run._cron_final_bills()
-        run = Run.search([]) - known
-        self.run_to_end(run)
-        self.assertEqual(run.state, "checked")
-        settlement = run.settlement_ids.filtered("is_final")
-        self.assertEqual(
-            (settlement.contract_id, settlement.state), (self.contract, "ready")
-        )
-        with self.assertRaisesRegex(UserError, "Only a manager"):
-            run.with_user(self.clerk).action_approve()
-        run.with_user(self.manager).action_approve()
-        self.run_to_end(run)
-        self.assertEqual(settlement.move_id.state, "posted")
-
     def test_final_bills_by_hand_only(self):
         self._load_case_a()
         with freeze_time("2025-04-20"):
