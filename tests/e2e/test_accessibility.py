@@ -23,6 +23,9 @@ RESIDENT_PAGES = [
     "/my/notices",
     "/my/fault",
     "/my/help",
+    "/my/move",
+    "/my/access",
+    "/my/homes",
 ]
 PUBLIC_PAGES = [
     "/web/login",
