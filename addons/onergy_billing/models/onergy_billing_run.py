@@ -188,9 +188,12 @@ class OnergyBillingRun(models.AbstractModel):
             self.env["ir.cron"]._commit_progress()
 
     def _process_batch(self):
-        """Do one batch; True when there is more to do."""
+        """Do one batch; True when there is more to do.
+
+        Nothing is done in a run that waits for approval or is over, whoever asks.
+        """
         self.ensure_one()
-        if not self.try_lock_for_update():
+        if not self.try_lock_for_update() or self.state not in self._get_busy_states():
             return False
         return self.with_company(self.company_id).with_context(**QUIET)._do_batch()
 

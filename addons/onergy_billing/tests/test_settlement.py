@@ -260,6 +260,15 @@ class TestSettlement(SettlementCommon):
         )
         self.assertEqual(len(moves), 4)
 
+    def test_run_that_waits_for_approval_stays_as_it_is(self):
+        self._load_case_a()
+        run = self.settle(post=False)
+        advances = self.env["onergy.advance.run"].create({"month": "2025-07-01"})
+        for waiting, state in ((run, "checked"), (advances, "draft")):
+            self.assertFalse(waiting._process_batch())
+            self.assertEqual(waiting.state, state)
+        self.assertFalse(run.settlement_ids.move_id)
+
     def patch_batch(self, size):
         from ..models import onergy_settlement_run
 
