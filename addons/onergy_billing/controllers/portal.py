@@ -141,7 +141,9 @@ class OnergyBillingPortal(OnergyPortal):
         settlement = move._onergy_get_settlement()
         if not settlement or move.state != "posted":
             raise NotFound()
-        kw["contract_id"] = settlement.contract_id.id
+        contract = settlement._get_payer_contract()
+        if contract:
+            kw["contract_id"] = contract.id
         return request.render(
             "onergy_billing.portal_my_bill",
             {

@@ -32,6 +32,14 @@ COMPONENT_UNITS = {
     "delivery_set": ("year",),
 }
 
+#: Which components of a home are on a bill, for the rent of the delivery set may be
+#: the owner's by contract.
+PARTS = [
+    ("all", "Everything"),
+    ("resident", "All but the rent of the delivery set"),
+    ("owner", "The rent of the delivery set"),
+]
+
 PRICE_DIGITS = (16, 4)
 TIER_DIGITS = (16, 3)
 

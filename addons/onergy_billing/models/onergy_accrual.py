@@ -190,6 +190,7 @@ class OnergyAccrual(models.Model):
                         SELECT max(s.date_to) + 1 FROM onergy_settlement s
                           JOIN account_move m ON m.id = s.move_id
                          WHERE s.contract_id = c.id AND s.state = 'posted'
+                           AND s.part <> 'owner'
                            AND s.original_id IS NULL AND m.date <= %(day)s)) AS day
                  ) start
                  WHERE c.active AND c.company_id = %(company)s

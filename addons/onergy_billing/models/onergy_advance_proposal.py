@@ -81,6 +81,7 @@ class OnergyAdvanceProposal(models.Model):
                 home._get_service_set(),
                 home.delivery_set_id,
                 home.service_cooling,
+                contract._get_parts()[0],
             )
             if key not in prices:
                 prices[key] = contract._get_current_prices(date_from)

@@ -20,14 +20,19 @@ class OnergyConnection(models.Model):
             return "heating"
         return "hot_water" if self.service_hot_water else False
 
-    def _get_billed_components(self):
-        """Components that the payer of this connection is billed for."""
+    def _get_billed_components(self, part="all"):
+        """Components that a payer of this connection is billed for.
+
+        :param part: a key of :data:`~.const.PARTS`
+        """
         self.ensure_one()
+        if part == "owner":
+            return ["delivery_set"] if self.delivery_set_id else []
         components = []
         if self._get_service_set():
             components += ["heat", "standing"]
         components.append("metering")
-        if self.delivery_set_id:
+        if self.delivery_set_id and part == "all":
             components.append("delivery_set")
         if self.service_cooling:
             components.append("cooling")

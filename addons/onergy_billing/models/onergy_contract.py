@@ -4,7 +4,8 @@ from decimal import Decimal
 
 from dateutil.relativedelta import relativedelta
 
-from odoo import fields, models
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
 from odoo.tools import SQL, format_amount, plaintext2html
 
 from ..engine import advance_advice, advance_band, year_cost
@@ -20,6 +21,16 @@ HISTORY_DAYS = 300
 class OnergyContract(models.Model):
     _inherit = "onergy.contract"
 
+    set_rent_payer = fields.Selection(
+        [("resident", "Payer of this contract"), ("owner", "Owner of the dwelling")],
+        "Rent of the delivery set paid by",
+        required=True,
+        default="resident",
+        tracking=True,
+        groups="base.group_user",
+        help="The owner gets a bill of his own for the rent, of the same days as the "
+        "bill of this contract. Bills that were made stay as they are.",
+    )
     settlement_ids = fields.One2many(
         "onergy.settlement", "contract_id", groups=BILLING_GROUPS
     )
@@ -44,6 +55,35 @@ class OnergyContract(models.Model):
         )
         return {**action, "domain": [("contract_id", "in", self.ids)], "context": {}}
 
+    @api.constrains("set_rent_payer", "connection_id")
+    def _check_set_rent_payer(self):
+        for record in self:
+            home = record.connection_id
+            if record.set_rent_payer == "owner" and not home._get_vacancy_payer():
+                raise ValidationError(
+                    self.env._(
+                        "The owner of %(home)s is not known. Fill him in on the "
+                        "connection or the complex first.",
+                        home=home.name,
+                    )
+                )
+
+    def _get_parts(self):
+        """Parts that this contract is billed in, each to one payer.
+
+        :return: list of keys of :data:`~.const.PARTS`
+        """
+        self.ensure_one()
+        # sudo: who pays is settled here; a resident may not read his owner
+        contract = self.sudo()
+        home = contract.connection_id
+        if contract.set_rent_payer == "resident" or not home.delivery_set_id:
+            return ["all"]
+        owner = home._get_vacancy_payer()
+        if owner.commercial_partner_id == contract.commercial_partner_id:
+            return ["all"]
+        return ["resident", "owner"]
+
     def _get_due_date(self, invoice_date):
         """The day on which an invoice is due, or collected at the earliest.
 
@@ -63,7 +103,9 @@ class OnergyContract(models.Model):
         self.ensure_one()
         Tariff = self.env["onergy.tariff"]
         timelines = Tariff._get_price_timelines(
-            self.connection_id, Tariff._get_tariffs(self.complex_id)
+            self.connection_id,
+            Tariff._get_tariffs(self.complex_id),
+            self._get_parts()[0],
         )
         return {name: timeline.at(day, ()) for name, timeline in timelines.items()}
 

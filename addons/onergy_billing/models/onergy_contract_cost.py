@@ -77,8 +77,11 @@ class OnergyContract(models.Model):
                 home._get_service_set(),
                 home.delivery_set_id,
                 home.service_cooling,
+                contract._get_parts()[0],
             )
             if key not in known:
-                known[key] = Tariff._get_price_timelines(home, tariffs[complex_])
+                known[key] = Tariff._get_price_timelines(
+                    home, tariffs[complex_], key[-1]
+                )
             result[contract] = known[key]
         return result

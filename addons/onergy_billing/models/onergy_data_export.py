@@ -7,7 +7,11 @@ class OnergyDataExport(models.AbstractModel):
     @api.model
     def _get_kinds(self, partner, contracts):
         settlements = self.env["onergy.settlement"].search(
-            [("contract_id", "in", contracts.ids), ("state", "=", "posted")],
+            [
+                ("contract_id", "in", contracts.ids),
+                ("part", "!=", "owner"),  # not the resident's
+                ("state", "=", "posted"),
+            ],
             order="date_from",
         )
         return [

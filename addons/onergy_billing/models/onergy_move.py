@@ -49,6 +49,7 @@ class OnergyMove(models.Model):
                     ("date_to", "=", self.date_end),
                     ("is_final", "=", True),
                     ("original_id", "=", False),
+                    ("part", "!=", "owner"),
                     ("state", "!=", "cancelled"),
                 ]
             )

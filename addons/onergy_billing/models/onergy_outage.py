@@ -290,6 +290,8 @@ class OnergyOutage(models.Model):
         result = defaultdict(list)
         exact = self.env["onergy.tariff"]._to_decimal
         for index, period in enumerate(periods):
+            if period.part == "owner":  # who lives there was hit
+                continue
             for outage in outages.filtered(
                 lambda o, p=period: o.complex_id == p.contract.complex_id
             ):

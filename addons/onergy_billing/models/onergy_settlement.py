@@ -5,6 +5,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 
 from ..report.onergy_settlement_due import DEADLINE_DAYS
+from .const import PARTS
 from .onergy_settlement_calculator import Period
 
 #: Days before the deadline from which it is near.
@@ -53,6 +54,14 @@ class OnergySettlement(models.Model):
     date_to = fields.Date("Until", required=True, readonly=True)
     is_final = fields.Boolean(
         "Final bill", readonly=True, help="The contract ended with this period."
+    )
+    part = fields.Selection(
+        PARTS,
+        "What is billed",
+        required=True,
+        readonly=True,
+        default="all",
+        help="The rent of the delivery set may be the owner's by contract.",
     )
     state = fields.Selection(
         [
@@ -136,8 +145,15 @@ class OnergySettlement(models.Model):
         "EXCLUDE USING gist ("
         "int4range(contract_id, contract_id, '[]') WITH &&, "
         "daterange(date_from, date_to, '[]') WITH &&) "
-        "WHERE (original_id IS NULL AND state <> 'cancelled')",
+        "WHERE (original_id IS NULL AND state <> 'cancelled' AND part <> 'owner')",
         "These days of this contract were settled already.",
+    )
+    _no_owner_overlap = models.Constraint(
+        "EXCLUDE USING gist ("
+        "int4range(contract_id, contract_id, '[]') WITH &&, "
+        "daterange(date_from, date_to, '[]') WITH &&) "
+        "WHERE (original_id IS NULL AND state <> 'cancelled' AND part = 'owner')",
+        "The owner's share of these days of this contract was settled already.",
     )
     _one_open_correction = models.UniqueIndex(
         "(original_id) WHERE state IN ('ready', 'blocked')",
@@ -191,6 +207,39 @@ class OnergySettlement(models.Model):
         }
         return Domain.OR(domains[state] for state in value if state in domains)
 
+    # -- payers of one period ------------------------------------------------------
+
+    @api.model
+    def _split_periods(self, periods):
+        """The periods that are worked out: one for each payer.
+
+        :param periods: (contract, first day, last day)
+        :return: list of :class:`~.onergy_settlement_calculator.Period`
+        """
+        return [
+            Period(contract, start, end, part=part)
+            for contract, start, end in sorted(
+                periods, key=lambda row: (row[0].id, row[1])
+            )
+            for part in contract._get_parts()
+        ]
+
+    def _get_companions(self):
+        """Waiting settlements of the same days to another payer, in the same run."""
+        split = self.filtered(lambda s: s.part != "all" and not s.original_id)
+        keys = {(s.run_id, s.contract_id, s.date_from, s.date_to) for s in split}
+        found = self.search(
+            [
+                ("run_id", "in", split.run_id.ids),
+                ("contract_id", "in", split.contract_id.ids),
+                ("original_id", "=", False),
+                ("state", "in", ("blocked", "ready")),
+            ]
+        )
+        return found.filtered(
+            lambda s: (s.run_id, s.contract_id, s.date_from, s.date_to) in keys
+        )
+
     # -- actions -------------------------------------------------------------------
 
     def action_recalculate(self):
@@ -204,26 +253,28 @@ class OnergySettlement(models.Model):
         for run, settlements in self.grouped("run_id").items():
             run._check_not_approved()
             originals = settlements.original_id
-            periods = [
-                Period(s.contract_id, s.date_from, s.date_to)
+            settlements |= settlements._get_companions()
+            periods = {
+                (s.contract_id, s.date_from, s.date_to)
                 for s in settlements
                 if not s.original_id
-            ]
+            }
             settlements.sudo().unlink()  # sudo: clerks replace, they do not delete
-            self._create_for_periods(run, periods)
+            self._create_for_periods(run, self._split_periods(periods))
             originals._create_corrections(run, run.with_readings)
         return {"type": "ir.actions.client", "tag": "soft_reload"}
 
     def action_cancel(self):
         """Leave these out of the run; their period becomes due again."""
-        if "posted" in self.mapped("state"):
+        settlements = self | self._get_companions()
+        if "posted" in settlements.mapped("state"):
             raise UserError(
                 self.env._(
                     "A posted settlement stays as it is. Make a correction instead."
                 )
             )
-        self.outage_payment_ids.unlink()
-        self.write({"state": "cancelled"})
+        settlements.outage_payment_ids.unlink()
+        settlements.write({"state": "cancelled"})
 
     def action_open_move(self):
         self.ensure_one()

@@ -30,8 +30,9 @@ class OnergySettlement(models.Model):
         """
         calculator = self.env["onergy.settlement.calculator"]
         results = calculator._calculate(periods)
-        before = calculator._get_comparisons(periods)
-        average = self._get_averages(periods)
+        used = {i: p for i, p in enumerate(periods) if p.part != "owner"}
+        before = calculator._get_comparisons(used)
+        average = self._get_averages(used)
         outages = self.env["onergy.outage"]._get_due_payments(periods)
         records = self.with_context(**QUIET).create(
             [
@@ -45,10 +46,12 @@ class OnergySettlement(models.Model):
 
     def _prepare_settlement(self, run, result, before, average, outages):
         period, contract = result.period, result.period.contract
+        payer = self._get_payer(result)
         values = {
             "run_id": run.id,
             "contract_id": contract.id,
-            "partner_id": contract.partner_id.id,
+            "part": period.part,
+            "partner_id": payer.id,
             "date_from": period.start,
             "date_to": period.end,
             "is_final": contract.date_end == period.end,
@@ -108,6 +111,22 @@ class OnergySettlement(models.Model):
         )
         values["warnings"] = "\n".join(self._get_warnings(values))
         return values
+
+    @api.model
+    def _get_payer(self, result):
+        """Who pays a part of a contract; notes an error when that is not known."""
+        contract = result.period.contract
+        if result.period.part != "owner":
+            return contract.partner_id
+        owner = contract.connection_id._get_vacancy_payer()
+        if not owner:
+            result.errors.append(
+                self.env._(
+                    "The owner of this dwelling is not known. Fill him in on the "
+                    "connection or the complex."
+                )
+            )
+        return owner or contract.partner_id
 
     @api.model
     def _prepare_amounts(self, bill):
@@ -174,12 +193,13 @@ class OnergySettlement(models.Model):
     def _get_averages(self, periods):
         """Average use of homes of the same kind in the complex, per period.
 
+        :param dict periods: by index
         :return: {index: GJ}; nothing where fewer than ten homes are known
         """
         self.env["onergy.consumption.day"].flush_model()
         cache = {}
         result = {}
-        for index, period in enumerate(periods):
+        for index, period in periods.items():
             contract = period.contract
             key = (contract.complex_id.id, period.start, period.end)
             if key not in cache:
@@ -216,7 +236,7 @@ class OnergySettlement(models.Model):
         for line in bill.lines:
             if line.unit == "gj":
                 use[line.component] += line.quantity
-        if contract.date_end or days < 300:
+        if contract.date_end or days < 300 or period.part == "owner":
             # Too short to tell a year; the forecast of the contract is better.
             return Decimal(0)
         end = period.end + timedelta(days=1)

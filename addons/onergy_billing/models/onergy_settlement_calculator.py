@@ -20,12 +20,16 @@ from ..engine import (
 
 @dataclass
 class Period:
-    """What is asked: a contract's days, and the readings if they were used before."""
+    """What is asked: a contract's days, and the readings if they were used before.
+
+    ``part`` tells which components are asked, a key of :data:`~.const.PARTS`.
+    """
 
     contract: object
     start: date
     end: date
     snapshot: list | None = None
+    part: str = "all"
 
 
 @dataclass
@@ -77,7 +81,8 @@ class OnergySettlementCalculator(models.AbstractModel):
                 period.contract.company_id.onergy_tier_proration,
             )
             result = Result(period, errors=list(prices[index][1]))
-            result.advances = advances.get(index, [])
+            if period.part != "owner":  # advances are the resident's
+                result.advances = advances.get(index, [])
             self._settle(supply, result)
             results.append(result)
         return results
@@ -143,9 +148,11 @@ class OnergySettlementCalculator(models.AbstractModel):
             if site not in tariffs:
                 tariffs[site] = Tariff._get_tariffs(site)
             key = (site, home._get_service_set(), home.delivery_set_id)
-            key += (home.service_cooling,)
+            key += (home.service_cooling, period.part)
             if key not in timelines:
-                timelines[key] = Tariff._get_price_timelines(home, tariffs[site])
+                timelines[key] = Tariff._get_price_timelines(
+                    home, tariffs[site], period.part
+                )
             result.append((timelines[key], self._get_cap_errors(tariffs[site], period)))
         return result
 

@@ -14,12 +14,13 @@ class OnergySettlementCalculator(models.AbstractModel):
     def _get_comparisons(self, periods):
         """Use of the same days a year before, as if the weather had been this year's.
 
+        :param dict periods: by index
         :return: {index: GJ}; nothing where that year was not this payer's or is not
             known completely
         """
         keys = [
             (index, period.contract.connection_id.id, *self._a_year_before(period))
-            for index, period in enumerate(periods)
+            for index, period in periods.items()
             if period.contract.date_start <= self._a_year_before(period)[0]
         ]
         if not keys:

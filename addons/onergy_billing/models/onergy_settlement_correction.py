@@ -38,6 +38,7 @@ class OnergySettlement(models.Model):
                 s.date_from,
                 s.date_to,
                 None if with_readings else s.snapshot,
+                s.part,
             )
             for s in originals
         ]
@@ -56,6 +57,7 @@ class OnergySettlement(models.Model):
             "run_id": run.id,
             "original_id": original.id,
             "contract_id": original.contract_id.id,
+            "part": original.part,
             "partner_id": original.partner_id.id,
             "date_from": original.date_from,
             "date_to": original.date_to,

@@ -1,5 +1,6 @@
+from datetime import timedelta
+
 from odoo import Command, models
-from odoo.exceptions import UserError
 
 from .const import QUIET
 
@@ -16,20 +17,16 @@ class OnergySettlement(models.Model):
             return self.env["account.move"]
         Move = self.env["account.move"].with_context(**QUIET)
         taxes, products = settlements._get_taxes(), settlements._get_products()
-        values = []
+        values, billed = [], []
         for lang, group in settlements.grouped(lambda s: s.partner_id.lang).items():
             values += [
                 s._prepare_move(invoice_date, taxes, products)
                 for s in group.with_context(lang=lang or self.env.lang)
             ]
+            billed += group
         moves = Move._onergy_create_posted(values)
-        by_contract = {move.onergy_contract_id: move for move in moves}
-        if len(by_contract) < len(moves):
-            raise UserError(self.env._("A contract has two settlements in one batch."))
-        for settlement in settlements:
-            settlement.with_context(**QUIET).move_id = by_contract[
-                settlement.contract_id
-            ]
+        for settlement, move in zip(billed, moves, strict=True):
+            settlement.with_context(**QUIET).move_id = move
         settlements.with_context(**QUIET).write({"state": "posted"})
         settlements.advance_ids.write({"is_final": True})
         return moves
@@ -54,9 +51,24 @@ class OnergySettlement(models.Model):
             name: self.env.ref(f"onergy_billing.product_{name}").id for name in names
         }
 
+    def _get_payer_contract(self):
+        """The contract of who pays this; an owner has none for a home he lets.
+
+        His bill is not one of the resident's contract: it is not collected from the
+        resident's account, nor is it his to see.
+        """
+        self.ensure_one()
+        return self.contract_id if self.part != "owner" else self.contract_id.browse()
+
+    def _get_due_date(self, invoice_date):
+        self.ensure_one()
+        contract = self._get_payer_contract()
+        if contract:
+            return contract._get_due_date(invoice_date)
+        return invoice_date + timedelta(days=self.company_id.onergy_due_days)
+
     def _prepare_move(self, invoice_date, taxes, products):
         self.ensure_one()
-        contract = self.contract_id
         is_refund = self.amount_total < 0
         sign = -1 if is_refund else 1
         return {
@@ -64,9 +76,9 @@ class OnergySettlement(models.Model):
             "company_id": self.company_id.id,
             "partner_id": self.partner_id.id,
             "invoice_date": invoice_date,
-            "invoice_date_due": contract._get_due_date(invoice_date),
+            "invoice_date_due": self._get_due_date(invoice_date),
             "invoice_payment_term_id": False,
-            "onergy_contract_id": contract.id,
+            "onergy_contract_id": self._get_payer_contract().id,
             "onergy_move_kind": "settlement",
             "reversed_entry_id": self.original_id.move_id.id if is_refund else False,
             "onergy_lines": [

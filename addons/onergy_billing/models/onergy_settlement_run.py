@@ -5,7 +5,6 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 
 from .onergy_billing_run import BATCH
-from .onergy_settlement_calculator import Period
 
 
 class OnergySettlementRun(models.Model):
@@ -242,9 +241,9 @@ class OnergySettlementRun(models.Model):
         due = self.env["onergy.settlement.due"].search(
             self._get_due_domain(), limit=BATCH
         )
-        self.env["onergy.settlement"]._create_for_periods(
-            self, [Period(d.contract_id, d.date_from, d.date_to) for d in due]
-        )
+        Settlement = self.env["onergy.settlement"]
+        periods = [(d.contract_id, d.date_from, d.date_to) for d in due]
+        Settlement._create_for_periods(self, Settlement._split_periods(periods))
         return len(due)
 
     def _finish_calculation(self):
@@ -300,16 +299,11 @@ class OnergySettlementRun(models.Model):
         return self.posted_count
 
     def _get_next_batch(self):
-        settlements = self.settlement_ids.search(
+        return self.settlement_ids.search(
             [("run_id", "=", self.id), ("state", "=", "ready")],
             order="contract_id, date_from, id",
             limit=BATCH,
         )
-        # One bill of a contract in each batch: they are told apart by the contract.
-        firsts = settlements.browse()
-        for group in settlements.grouped("contract_id").values():
-            firsts += group[0]
-        return firsts
 
     def _set_aside(self, item, reason):
         item.write({"state": "blocked", "errors": reason})
@@ -317,5 +311,7 @@ class OnergySettlementRun(models.Model):
     def _post_items(self, items):
         items._post_batch(self.invoice_date)
         if self.update_advances:
-            originals = items.filtered(lambda s: not s.original_id)
+            originals = items.filtered(
+                lambda s: not s.original_id and s.part != "owner"
+            )
             originals.contract_id._follow_advice(originals)

@@ -121,13 +121,14 @@ class OnergyTariff(models.Model):
         return self.union(*in_force.values())
 
     @api.model
-    def _get_price_timelines(self, connection, tariffs):
+    def _get_price_timelines(self, connection, tariffs, part="all"):
         """{component: Timeline of tuples of Price} for what a connection gets.
 
         :param tariffs: as of :meth:`_get_tariffs`
+        :param part: a key of :data:`~.const.PARTS`
         """
         steps = defaultdict(list)
-        wanted = connection._get_billed_components()
+        wanted = connection._get_billed_components(part)
         for tariff in tariffs:
             groups = tariff._get_prices(connection)
             for component in wanted:

@@ -45,7 +45,7 @@ class OnergySettlementDue(models.Model):
                   LEFT JOIN LATERAL (
                       SELECT max(s.date_to) AS date_to FROM onergy_settlement s
                        WHERE s.contract_id = c.id AND s.original_id IS NULL
-                         AND s.state <> 'cancelled'
+                         AND s.state <> 'cancelled' AND s.part <> 'owner'
                   ) last ON TRUE
                  WHERE c.active
             ), cycle AS (

@@ -3,6 +3,7 @@ from . import test_contract_cost
 from . import test_engine
 from . import test_engine_properties
 from . import test_tariff
+from . import test_set_rent
 from . import test_settlement
 from . import test_settlement_case_a
 from . import test_settlement_readings
