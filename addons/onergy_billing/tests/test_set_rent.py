@@ -107,10 +107,13 @@ class TestSetRent(SettlementCommon):
         self.assertEqual(set(prices), {"heat", "standing", "metering"})
 
     def test_change_is_on_the_contract(self):
-        contract = self.contract.with_context(tracking_disable=False)
+        contract = self.contract.with_context(
+            tracking_disable=False, mail_notrack=False
+        )
         self.env.cr.flush()
         contract.set_rent_payer = "resident"
         self.env.cr.flush()
+        contract.invalidate_recordset()
         changed = contract.message_ids.tracking_value_ids.field_id
         self.assertIn("set_rent_payer", changed.mapped("name"))
 
