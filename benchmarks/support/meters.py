@@ -42,8 +42,9 @@ class Town:
         cr.execute(
             """
             INSERT INTO onergy_meter (serial, company_id, active, medium, unit,
-                                      volume_unit, step, read_mode)
-            SELECT (%s + g)::text, %s, TRUE, 'heat', 'GJ', 'm3', 0.001, 'remote'
+                                      volume_unit, step, read_mode, scope)
+            SELECT (%s + g)::text, %s, TRUE, 'heat', 'GJ', 'm3', 0.001, 'remote',
+                   'dwelling'
               FROM generate_series(1, %s) g
             """,
             [SERIAL, company, self.meters],
