@@ -14,6 +14,7 @@ from . import (
     payt_difference,
     payt_event,
     payt_invoice,
+    payt_job,  # before the jobs
     payt_mandate,
     payt_message,
     payt_operation,

@@ -1,5 +1,8 @@
+import contextlib
 import hashlib
 import secrets
+
+from psycopg2.errors import SerializationFailure
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
@@ -458,9 +461,23 @@ class PaytConnection(models.Model):
         self.ensure_one()
         if self.last_error == error.message:
             return
-        self.last_error = error.message
+        self._note(last_error=error.message)
         if not error.transient:
             self._notify(self.env._("Payt does not let us in"), error.message)
+
+    def _note(self, **values):
+        """Write down how it goes, when that is news.
+
+        All jobs and the people who change settings share this row. Rather than failing
+        because of one of them, a job leaves it: its next run knows better anyway.
+        """
+        self.ensure_one()
+        news = {name: value for name, value in values.items() if self[name] != value}
+        if not news:
+            return
+        with contextlib.suppress(SerializationFailure), self.env.cr.savepoint():
+            if self.try_lock_for_update(allow_referencing=True):
+                self.write(news)
 
     def _notify(self, summary, note, record=None):
         """Give the responsible user an activity, once per record and subject."""

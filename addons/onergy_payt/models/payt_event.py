@@ -1,6 +1,7 @@
 import hashlib
 import hmac
 import json
+from functools import partial
 
 from odoo import api, fields, models
 from odoo.tools import SQL
@@ -135,7 +136,7 @@ class PaytEvent(models.Model):
                 [("connection_id", "=", connection.id), ("state", "=", "pending")],
                 order="id",
                 limit=BATCH,
-            ).try_lock_for_update()
+            )
             if waiting:
                 self._handle(connection, waiting)
                 cron._commit_progress(len(waiting))
@@ -160,7 +161,7 @@ class PaytEvent(models.Model):
                 # They stay pending; the next run tries again. (What we may not read
                 # we will not be able to read a minute later either.)
                 return
-        pull._book(connection)
+        pull._afresh(partial(pull._book, connection))
         waiting.write({"state": "done", "done_date": fields.Datetime.now()})
 
     @api.autovacuum

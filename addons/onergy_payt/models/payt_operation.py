@@ -57,7 +57,6 @@ class PaytOperation(models.Model):
     _name = "payt.operation"
     _description = "Payt operation"
     _order = "id desc"
-    _rec_name = "kind"
 
     connection_id = fields.Many2one(
         "payt.connection", required=True, index=True, ondelete="cascade"
@@ -111,6 +110,14 @@ class PaytOperation(models.Model):
 
     # -------------------------------------------------------------------- computes
 
+    @api.depends("kind", "move_id", "partner_id")
+    @api.depends_context("lang")
+    def _compute_display_name(self):
+        labels = dict(self._fields["kind"]._description_selection(self.env))
+        for operation in self:
+            about = operation.move_id.name or operation.partner_id.name or ""
+            operation.display_name = f"{labels.get(operation.kind, '')} {about}".strip()
+
     @api.depends("error_code", "error_detail")
     def _compute_reason(self):
         for operation in self:
@@ -145,6 +152,9 @@ class PaytOperation(models.Model):
             "debtor": self.env._(
                 "Payt has not accepted the payer yet. Solve that first; the invoice "
                 "follows by itself."
+            ),
+            "clash": self.env._(
+                "Somebody changed this at the same moment. We try again automatically."
             ),
             "waiting": self.env._("Waits for the payer to be sent first."),
             "data": self.env._("Our own data are not complete: %(text)s", text=detail),
@@ -351,10 +361,14 @@ class PaytOperation(models.Model):
 
         All of one model, so that what is read of one is read of all.
         """
+        records = self._records()
+        by_id = {record.id: record for record in records}
+        nothing = records.browse()
+        return {operation: by_id.get(operation.res_id, nothing) for operation in self}
+
+    def _records(self):
         model = self.env[self[:1].res_model]
-        found = model.browse(self.mapped("res_id")).exists()
-        by_id = {record.id: record for record in found}
-        return {operation: by_id.get(operation.res_id, model) for operation in self}
+        return model.browse(self.mapped("res_id")).exists()
 
     # --------------------------------------------------------------------- actions
 

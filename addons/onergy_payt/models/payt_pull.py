@@ -1,4 +1,5 @@
 from datetime import timedelta
+from functools import partial
 
 from odoo import api, fields, models
 
@@ -40,6 +41,7 @@ class PaytPull(models.AbstractModel):
     """
 
     _name = "payt.pull"
+    _inherit = "payt.job"
     _description = "Reading from Payt"
 
     @api.model
@@ -60,14 +62,14 @@ class PaytPull(models.AbstractModel):
                 return
             if not cron._commit_progress(1):
                 return
-        self._book(connection)
+        self._afresh(partial(self._book, connection))
         cron._commit_progress()
         for resource in (*DELETED, *mandates):
             error = self._pull_safely(connection, client, f"{resource}/deleted")
             if isinstance(error, HOPELESS):
                 return
             cron._commit_progress(1)
-        connection.last_pull = fields.Datetime.now()
+        connection._note(last_pull=fields.Datetime.now())
         cron._commit_progress()
 
     @api.model
@@ -76,10 +78,14 @@ class PaytPull(models.AbstractModel):
         try:
             self._pull(connection, client, resource)
         except PaytError as error:
-            self._cursor(connection, resource).last_error = error.message
-            connection._set_error(error)
+            self._afresh(partial(self._note_trouble, connection, resource, error))
             return error
         return None
+
+    @api.model
+    def _note_trouble(self, connection, resource, error):
+        self._cursor(connection, resource).last_error = error.message
+        connection._set_error(error)
 
     @api.model
     def _cursor(self, connection, resource):
@@ -111,23 +117,30 @@ class PaytPull(models.AbstractModel):
             names = MANDATE_FIELDS if name == MANDATES else RESOURCES[name]
             filters = {"updated_after": since, "fields": names}
             apply = getattr(self, f"_apply_{name}")
-        newest, count, unmatched = cursor.watermark, 0, 0
+        seen, count, unmatched = [], 0, 0
         for rows in client.pages(resource, **filters):
-            unmatched += apply(connection, rows) or 0
+            unmatched += self._afresh(partial(apply, connection, rows)) or 0
             count += len(rows)
-            seen = max(parse_utc(row[stamp]) for row in rows)
-            newest = max(newest or seen, seen)
-        if cursor.watermark and newest and newest > cursor.watermark:
-            connection.last_change_seen = now
-        cursor.write(
-            {
-                "watermark": newest,
-                "last_run": now,
-                "last_count": count,
-                "unmatched_count": unmatched,
-                "last_error": False,
-            }
+            seen += [parse_utc(row[stamp]) for row in rows]
+        values = {
+            "last_run": now,
+            "last_count": count,
+            "unmatched_count": unmatched,
+            "last_error": False,
+        }
+        self._afresh(
+            partial(self._move_cursor, cursor, max(seen, default=None), values)
         )
+
+    @api.model
+    def _move_cursor(self, cursor, newest, values):
+        """Note how far the list was read; a webhook's job may have come further."""
+        before = cursor.watermark
+        if newest and (not before or newest > before):
+            values = {**values, "watermark": newest}
+            if before:
+                cursor.connection_id._note(last_change_seen=values["last_run"])
+        cursor.write(values)
 
     @api.model
     def _is_stale(self, record, row):

@@ -16,6 +16,7 @@ from ..client import (
     PaytUnclearOutcomeError,
     PaytUploadExpiredError,
 )
+from .payt_job import CLASHES
 from .payt_operation import KINDS, UNREPEATABLE, Outcome
 
 # While Payt works on one batch, the next one is prepared and the last one written down.
@@ -45,6 +46,7 @@ class PaytPush(models.AbstractModel):
     """
 
     _name = "payt.push"
+    _inherit = "payt.job"
     _description = "Sending to Payt"
 
     @api.model
@@ -57,9 +59,9 @@ class PaytPush(models.AbstractModel):
     def _push(self, connection):
         """Send what is due for one connection, batch by batch, commit by commit."""
         cron = self.env["ir.cron"]
-        self.env["payt.operation"]._recover(connection)
         client = connection._get_client()
-        self._resolve_unknown(connection, client)
+        self._afresh(partial(self.env["payt.operation"]._recover, connection))
+        self._afresh(partial(self._resolve_unknown, connection, client))
         cron._commit_progress()
         sent = set()
         with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
@@ -71,7 +73,7 @@ class PaytPush(models.AbstractModel):
                     return
         if sent & {"invoice", "debtor"}:
             self._read_back(connection, client, sent)
-        connection.last_push = self.env.cr.now()
+        connection._note(last_push=self.env.cr.now())
         cron._commit_progress()
 
     @api.model
@@ -99,6 +101,7 @@ class PaytPush(models.AbstractModel):
             for flight in self._landed(flights):
                 verdict = self._advance(connection, flight, pool)
                 if verdict is None:
+                    cron._commit_progress()
                     continue
                 flights.remove(flight)
                 if goes_on == "go on":
@@ -134,17 +137,46 @@ class PaytPush(models.AbstractModel):
         :return: None while it is under way, else how to go on
         """
         try:
-            result = flight.talk.result() if flight.talk else None
-            flight.talk = pool.submit(flight.steps.send(result))
-        except StopIteration as end:
-            goes_on, outcomes = "go on", end.value
-            connection.last_error = False
-        except PaytError as error:
-            outcomes, goes_on = self._trouble(connection, flight.batch, error)
-        else:
-            return None
-        flight.batch._finish(outcomes)
+            outcomes, goes_on = self._step(connection, flight, pool)
+            if outcomes is None:
+                return None
+            flight.batch._finish(outcomes)
+            self.env.flush_all()
+        except CLASHES:
+            # A webhook, the poll or a person has changed the same records.
+            self.env.cr.rollback()
+            flight.batch._finish(self._clashed(flight.batch))
+            goes_on = "go on"
         return goes_on
+
+    @api.model
+    def _step(self, connection, flight, pool):
+        """Return (outcomes, how to go on) of a batch; None while it is under way."""
+        try:
+            result = flight.talk.result() if flight.talk else None
+            if flight.talk:
+                self._take_hold(flight.batch._records())
+            talk = flight.steps.send(result)
+        except StopIteration as end:
+            connection._note(last_error=False)
+            return end.value, "go on"
+        except PaytError as error:
+            return self._trouble(connection, flight.batch, error)
+        # Nothing is sent before it is sure that what was prepared can be kept.
+        self.env.flush_all()
+        flight.talk = pool.submit(talk)
+        return None, None
+
+    @api.model
+    def _clashed(self, batch):
+        """What becomes of a batch whose result could not be written down."""
+        outcomes = {}
+        for operation in batch:
+            once = operation.kind in UNREPEATABLE
+            outcomes[operation] = (
+                Outcome("unknown", "unclear") if once else Outcome("retry", "clash")
+            )
+        return outcomes
 
     @api.model
     def _trouble(self, connection, batch, error):

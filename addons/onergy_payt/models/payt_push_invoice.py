@@ -94,7 +94,7 @@ class PaytPushInvoice(models.AbstractModel):
         new = sorted(set(rates) - known)
         if new:
             client.upsert_vat_rates([rates[code] for code in new])
-            connection.vat_codes = " ".join(sorted(known | set(new)))
+            connection._note(vat_codes=" ".join(sorted(known | set(new))))
 
     @api.model
     def _not_ready(self, invoice):

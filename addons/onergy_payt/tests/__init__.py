@@ -1,6 +1,7 @@
 from . import (
     test_access,
     test_as_of,
+    test_clash,
     test_connection,
     test_demo,
     test_faults,

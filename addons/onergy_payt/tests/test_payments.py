@@ -1,5 +1,6 @@
 from odoo.tests import tagged
 
+from ..payt_fields import PAYMENT_FIELDS
 from .common import PaytCommon
 
 
@@ -244,9 +245,9 @@ class TestPayments(PaytCommon):
             self.pay(move)
         with self.enter_registry_test_mode():
             connection = self.connection.sudo()
-            self.env["payt.pull"].sudo()._pull(
-                connection, connection._get_client(), "payments"
-            )
+            client = connection._get_client()
+            for rows in client.pages("payments", fields=PAYMENT_FIELDS):
+                self.env["payt.pull"].sudo()._apply_payments(connection, rows)
             self.env.flush_all()
             before = self.env.cr.sql_log_count
             self.env["payt.transaction"].sudo()._process(connection)

@@ -52,6 +52,7 @@ class PaytConnectWizard(models.TransientModel):
         required=True,
         default="odoo",
     )
+    journal_id = fields.Many2one(related="connection_id.journal_id")
     make_journal = fields.Boolean("Make a clearing journal", default=True)
     webhook_url = fields.Char("Webhook address", readonly=True)
     is_tested = fields.Boolean(readonly=True)
@@ -145,6 +146,7 @@ class PaytConnectWizard(models.TransientModel):
     def _reopen(self):
         return {
             "type": "ir.actions.act_window",
+            "name": self.env._("Set up Payt"),
             "res_model": self._name,
             "res_id": self.id,
             "view_mode": "form",
