@@ -14,6 +14,7 @@ from ..parsers.units import gj_to_kwh
 VIEWS = ("day", "month", "season", "year")
 UNITS = ("GJ", "kWh", "EUR")
 DIGITS = {"GJ": 2, "kWh": 0, "EUR": 2}
+STEPS = {unit: Decimal(1).scaleb(-digits) for unit, digits in DIGITS.items()}
 #: Years beside each other.
 YEARS = 5
 ONE_DAY = timedelta(days=1)
@@ -24,6 +25,14 @@ ONE_YEAR = relativedelta(years=1)
 def _get_day_text(language, day, date_format):
     """A date in words; pages of all residents name the same few hundred days."""
     return babel.dates.format_date(day, date_format, babel_locale_parse(language))
+
+
+def get_year_before(day):
+    """The same day of the year before; the 29th of February has its 28th."""
+    try:
+        return day.replace(year=day.year - 1)
+    except ValueError:
+        return day.replace(year=day.year - 1, day=28)
 
 
 class OnergyContract(models.Model):
@@ -250,8 +259,27 @@ class OnergyContract(models.Model):
             return ""
         if unit == "EUR":
             return self._format_cost(amount)
-        rounded = amount.quantize(Decimal(1).scaleb(-DIGITS[unit]), ROUND_HALF_UP)
+        rounded = amount.quantize(STEPS[unit], ROUND_HALF_UP)
         return f"{formatLang(self.env, float(rounded), digits=DIGITS[unit])} {unit}"
+
+    def _get_use_writer(self, unit):
+        """The same as :meth:`_format_use` for hundreds of amounts: a function of one.
+
+        Below a thousand an amount looks like zero with other digits.
+        """
+        step, point = STEPS[unit], get_lang(self.env).decimal_point
+        zero = f"{0 * step:f}".replace(".", point)
+        before, is_plain, after = self._format_use(Decimal(0), unit).partition(zero)
+
+        def write(amount):
+            if amount is None:
+                return ""
+            rounded = amount.quantize(step, ROUND_HALF_UP)
+            if is_plain and 0 <= rounded < 1000:
+                return before + f"{rounded:f}".replace(".", point) + after
+            return self._format_use(amount, unit)
+
+        return write
 
     def _sum_known(self, amounts, days):
         """Sum over the days that are known, ``None`` when none is."""
@@ -272,14 +300,18 @@ class OnergyContract(models.Model):
         """One chart: its rows and what they are called.
 
         :return: dict with ``view``, ``kind`` (``line`` or ``bar``), ``label``,
-            ``label_before``, ``rows`` (see :meth:`_describe_use`), ``has_before``,
-            ``has_peers``, ``has_estimated``
+            ``label_before``, ``rows`` (see :meth:`_describe_use`), ``known_rows`` for
+            the table, ``has_before``, ``has_peers``, ``has_estimated``
         """
         steps, date_format = self._get_steps(view, start, end)
+        estimated = {
+            day for day, (_quantity, is_estimated) in use.items() if is_estimated
+        }
         rows = [
-            self._describe_use(days, date_format, use, amounts, unit, view != "year")
+            self._describe_use(days, amounts, estimated, view != "year")
             for days in steps
         ]
+        self._add_words(rows, date_format, unit)
         label, label_before = self._get_chart_labels(view, start)
         return {
             "view": view,
@@ -290,6 +322,7 @@ class OnergyContract(models.Model):
             "label": label,
             "label_before": label_before,
             "rows": rows,
+            "known_rows": [row for row in rows if row["text"] or row["text_before"]],
             "has_before": any(row["before"] is not None for row in rows),
             "has_peers": False,
             "has_estimated": any(row["estimated"] for row in rows),
@@ -320,25 +353,34 @@ class OnergyContract(models.Model):
             steps.setdefault(key, []).append(day)
         return list(steps.values()), date_format
 
-    def _describe_use(self, days, date_format, use, amounts, unit, with_before=True):
+    def _describe_use(self, days, amounts, estimated, with_before=True):
+        """One point of a chart; its words come from :meth:`_add_words`."""
         amount = self._sum_known(amounts, days)
         before = None
         if with_before:
-            # The 29th of February has no day of its own a year before.
-            before_days = dict.fromkeys(day - ONE_YEAR for day in days)
+            before_days = dict.fromkeys(map(get_year_before, days))
             before = self._sum_known(amounts, before_days)
+        return {
+            "day": days[0],
+            "amount": amount,
+            "value": None if amount is None else round(float(amount), 4),
+            "amount_before": before,
+            "before": None if before is None else round(float(before), 4),
+            "estimated": not estimated.isdisjoint(days),
+        }
+
+    def _add_words(self, rows, date_format, unit):
+        """Name the days and write the amounts, in the reader's language."""
         language = get_lang(self.env).code
         short_format = date_format.replace("MMMM", "MMM")
-        return {
-            "label": _get_day_text(language, days[0], date_format),
-            "short": _get_day_text(language, days[0], short_format),
-            "value": None if amount is None else round(float(amount), 4),
-            "before": None if before is None else round(float(before), 4),
-            "text": self._format_use(amount, unit),
-            "text_before": self._format_use(before, unit),
-            "day": days[0],
-            "estimated": any(day in use and use[day][1] for day in days),
-        }
+        write = self._get_use_writer(unit)
+        for row in rows:
+            row.update(
+                label=_get_day_text(language, row["day"], date_format),
+                short=_get_day_text(language, row["day"], short_format),
+                text=write(row["amount"]),
+                text_before=write(row["amount_before"]),
+            )
 
     # -- words ---------------------------------------------------------------------
 
@@ -351,12 +393,14 @@ class OnergyContract(models.Model):
         if view == "year":
             start = max(start, last_day.replace(month=1, day=1))
         days = [start + timedelta(days=n) for n in range((last_day - start).days + 1)]
-        both = [day for day in days if day in amounts and day - ONE_YEAR in amounts]
+        both = [
+            day for day in days if day in amounts and get_year_before(day) in amounts
+        ]
         return {
             "total": self._format_use(self._sum_known(amounts, days), unit),
             "difference": self._describe_difference(
                 self._sum_known(amounts, both),
-                self._sum_known(amounts, [day - ONE_YEAR for day in both]),
+                self._sum_known(amounts, map(get_year_before, both)),
             ),
             "corrected": self._describe_corrected(use, start, last_day),
         }

@@ -1,10 +1,10 @@
 from calendar import monthrange
 from datetime import timedelta
 
-from dateutil.relativedelta import relativedelta
-
 from odoo import models
 from odoo.tools import SQL
+
+from .onergy_contract_use import get_year_before
 
 #: Weighted degree days of an average year in De Bilt (1991-2020), per mille a month.
 YEAR_WEIGHTS = (173, 154, 125, 68, 41, 19, 9, 10, 29, 78, 128, 165)
@@ -29,17 +29,17 @@ class OnergyContract(models.Model):
 
         :param dict use: as of :meth:`_get_use_by_day`
         """
-        year = relativedelta(years=1)
         days = [start + timedelta(days=n) for n in range((last_day - start).days + 1)]
         known = [day for day in days if day in use]
-        if len(known) < COMPARED_DAYS or not all(day - year in use for day in known):
+        before = [get_year_before(day) for day in known]
+        if len(known) < COMPARED_DAYS or not all(day in use for day in before):
             return ""
-        cold, cold_before = self._get_degree_days(known, [d - year for d in known])
+        cold, cold_before = self._get_degree_days(known, before)
         if not cold or not cold_before:
             return ""
         base = self._get_hot_water(use)
         now = sum(float(use[day][0]) - base for day in known) / cold
-        then = sum(float(use[day - year][0]) - base for day in known) / cold_before
+        then = sum(float(use[day][0]) - base for day in before) / cold_before
         if now <= 0 or then <= 0:
             return ""
         return self._describe_corrected_percent(round(100 * (now / then - 1)))

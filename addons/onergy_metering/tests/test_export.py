@@ -1,6 +1,7 @@
 import io
 
 import openpyxl
+from openpyxl.utils.escape import unescape
 
 from odoo.tests import HttpCase, tagged
 
@@ -46,6 +47,14 @@ class TestExport(MeteringCase, HttpCase):
         self.assertIn("Teststraat 1", rows[1][1])
         self.assertEqual(str(rows[1][3]), "2026-01-01 00:00:00")
         self.assertEqual(rows[2][4], 2.5)
+        self.assertEqual(rows[1][5:], ["GJ", "OK", "Bestand"], "words of the reader")
+
+    def test_texts_that_excel_minds(self):
+        awkward = "<A & B>_x0041_\u0007"
+        meter = self.env["onergy.meter"].search([("serial", "=", "71000001")])
+        meter.serial = awkward
+        names = {unescape(row[0]) for row in self._download("readings")[1:]}
+        self.assertEqual(names, {awkward, "71000002"})
 
     def test_use(self):
         self.assertEqual([row[4] for row in self._download("days")[1:]], [1.5, 1.5])

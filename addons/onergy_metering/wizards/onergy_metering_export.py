@@ -1,5 +1,6 @@
 import tempfile
 from contextlib import closing
+from functools import partial
 
 import xlsxwriter
 
@@ -7,6 +8,7 @@ from odoo import fields, models
 from odoo.tools import SQL
 
 from ..models.onergy_reading_loader import DAY_ZONE
+from .export_sheet import ExportSheet
 
 _BATCH = 5000
 #: A worksheet of Excel ends here.
@@ -75,57 +77,70 @@ class OnergyMeteringExport(models.TransientModel):
 
     def _write_sheets(self, book, formats):
         sheet, line = None, _SHEET_ROWS
-        kinds = [kind for _title, kind, _width in self._get_columns()]
         for row in self._iter_rows():
             if line >= _SHEET_ROWS:
                 sheet, line = self._add_sheet(book, formats), 0
+                writers = self._get_writers(sheet, formats)
             line += 1
-            self._write_row(sheet, line, row, kinds, formats)
+            for column, (value, (write, words)) in enumerate(
+                zip(row, writers, strict=True)
+            ):
+                if value is not None:
+                    write(line, column, words.get(value, value) if words else value)
         if sheet is None:
             self._add_sheet(book, formats)
 
+    def _get_writers(self, sheet, formats):
+        """(function that writes a cell, words for its values) of each column."""
+        writers = {
+            "text": sheet.write_string,
+            "number": partial(sheet.write_number, cell_format=formats["number"]),
+            "date": partial(sheet.write_datetime, cell_format=formats["date"]),
+            "moment": partial(sheet.write_datetime, cell_format=formats["moment"]),
+        }
+        return [
+            (writers.get(kind, sheet.write_string), self._get_words(kind))
+            for _title, kind, _width in self._get_columns()
+        ]
+
+    def _get_words(self, kind):
+        """Labels of a selection, where ``kind`` names a model and a field of it."""
+        model, dot, name = kind.rpartition(".")
+        if not dot:
+            return {}
+        return dict(self.env[model]._fields[name]._description_selection(self.env))
+
     def _add_sheet(self, book, formats):
-        sheet = book.add_worksheet()
+        sheet = book.add_worksheet(worksheet_class=ExportSheet)
         sheet.freeze_panes(1, 0)
         for column, (title, _kind, width) in enumerate(self._get_columns()):
             sheet.set_column(column, column, width)
             sheet.write_string(0, column, title, formats["head"])
         return sheet
 
-    def _write_row(self, sheet, line, row, kinds, formats):
-        for column, (value, kind) in enumerate(zip(row, kinds, strict=True)):
-            if value is None:
-                continue
-            if kind == "text":
-                sheet.write_string(line, column, value)
-            elif kind == "number":
-                sheet.write_number(line, column, float(value), formats["number"])
-            else:
-                sheet.write_datetime(line, column, value, formats[kind])
-
     def _get_columns(self):
-        """(title, kind, width) of each column."""
+        """(title, kind, width) of each column; see :meth:`_get_writers` for kinds."""
         _ = self.env._
         if self.kind == "readings":
             return [
                 (_("Meter number"), "text", 14),
                 (_("Address"), "text", 36),
-                (_("Register"), "text", 10),
+                (_("Register"), "onergy.reading.register", 10),
                 (_("Read on"), "moment", 17),
                 (_("Reading"), "number", 14),
                 (_("Unit"), "text", 8),
-                (_("Status"), "text", 10),
-                (_("Origin"), "text", 12),
+                (_("Status"), "onergy.reading.status", 14),
+                (_("Origin"), "onergy.reading.origin", 18),
             ]
         columns = [
             (_("Meter number"), "text", 14),
             (_("Address"), "text", 36),
-            (_("Register"), "text", 10),
+            (_("Register"), "onergy.consumption.day.register", 10),
             (_("Month") if self.kind == "months" else _("Day"), "date", 12),
             (_("Use (GJ or m³)"), "number", 16),
         ]
         if self.kind == "days":
-            return [*columns, (_("Quality"), "text", 12)]
+            return [*columns, (_("Quality"), "onergy.consumption.day.quality", 12)]
         return [
             *columns,
             (_("Days with data"), "number", 14),
