@@ -274,7 +274,8 @@ class OnergyContract(models.Model):
         def write(amount):
             if amount is None:
                 return ""
-            rounded = amount.quantize(step, ROUND_HALF_UP)
+            # The sum with zero has no minus zero.
+            rounded = amount.quantize(step, ROUND_HALF_UP) + 0
             if is_plain and 0 <= rounded < 1000:
                 return before + f"{rounded:f}".replace(".", point) + after
             return self._format_use(amount, unit)

@@ -52,6 +52,17 @@ class TestHeatingViews(MeteringCase, HttpCase):
         self.assertEqual(response.status_code, 200)
         return html.fromstring(response.text)
 
+    def test_amounts_of_many_points_are_written_as_any_other(self):
+        contract = self.contract.with_context(lang="nl_NL")
+        for unit in ("GJ", "kWh", "EUR"):
+            write = contract._get_use_writer(unit)
+            for text in ("0", "0.005", "0.5", "12.345", "999.994", "999.995", "12345.6"):
+                amount = Decimal(text)
+                self.assertEqual(write(amount), contract._format_use(amount, unit))
+                self.assertEqual(write(-amount), contract._format_use(-amount, unit))
+            self.assertEqual(write(None), "")
+        self.assertEqual(contract._get_use_writer("GJ")(Decimal("0.125")), "0,13 GJ")
+
     def test_days_of_a_month(self):
         rows = self._get_rows("day")
         self.assertEqual(len(rows), 31)
