@@ -27,6 +27,7 @@
         "views/payt_event_views.xml",
         "views/payt_connection_views.xml",
         "views/account_move_views.xml",
+        "views/onergy_mandate_views.xml",
         "views/res_partner_views.xml",
         "views/menus.xml",
         "views/portal_finance.xml",

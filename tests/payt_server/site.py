@@ -30,9 +30,17 @@ button { font: inherit; font-weight: 600; padding: .65rem 1.1rem;
   cursor: pointer; }
 button.second { background: #fff; color: #0b4f6c; }
 a { color: #0b4f6c; }
+@media (max-width: 40rem) { .manage tr, .manage td { display: block; }
+  .manage .amount { text-align: left; } }
 :focus-visible { outline: 3px solid #d95d00; outline-offset: 2px; }
 .done { border-left: .4rem solid #1c6b2d; }
 """
+TRIES = {
+    "cancelled": "U hebt de betaling geannuleerd. Er is niets betaald.",
+    "failed": "De betaling is niet gelukt. Er is niets betaald.",
+    "charged_back": "Uw betaling is teruggeboekt. De factuur staat weer open.",
+    "refunded": "Uw betaling is terugbetaald. De factuur staat weer open.",
+}
 STATUS = {
     "paid": "Betaald",
     "plan": "Betalingsregeling",
@@ -62,7 +70,12 @@ PHASE_LABELS = {
 
 def euro(amount):
     text = f"{amount:,.2f}".replace(",", " ").replace(".", ",").replace(" ", ".")
-    return f"€ {text}"
+    return f"€\N{NO-BREAK SPACE}{text}"
+
+
+def day(text):
+    """Return a day of the API as people in the Netherlands write it."""
+    return f"{date.fromisoformat(text):%d-%m-%Y}"
 
 
 def page(title, content):
@@ -148,7 +161,7 @@ class Site:
         ]
         rows = "".join(
             f'<tr><td><a href="/i/{row["token"]}">{escape(row["invoice_number"])}</a>'
-            f"</td><td>{escape(row['due_date'])}</td>"
+            f"</td><td>{day(row['due_date'])}</td>"
             f'<td class="amount">{euro(row["open_amount"])}</td></tr>'
             for row in invoices
         )
@@ -160,13 +173,14 @@ class Site:
             else "<p>U heeft geen open facturen.</p>"
         )
         address = debtor.get("debtor_provided_email_address") or ""
+        given = '<p role="status">Dit adres is doorgegeven.</p>' if address else ""
         return "page", page(
             f"Facturen van {debtor['name']}",
             "<section><h2>Open facturen</h2><table><thead><tr>"
             '<th scope="col">Factuur</th><th scope="col">Betalen voor</th>'
             '<th scope="col" class="amount">Open</th></tr>'
             f"</thead><tbody>{rows}</tbody></table>{pay}</section>"
-            "<section><h2>Uw e-mailadres</h2>"
+            f"<section><h2>Uw e-mailadres</h2>{given}"
             f'<form method="post" action="/d/{debtor["token"]}/email">'
             '<label for="email">Nieuw e-mailadres</label>'
             f'<input id="email" name="email" type="email" value="{escape(address)}" '
@@ -207,7 +221,7 @@ class Site:
             f'<tr><th scope="row">Voor</th><td>{escape(debtor["name"])}</td></tr>'
             f'<tr><th scope="row">Status</th><td>{status_of(invoice)}</td></tr>'
             '<tr><th scope="row">Betalen voor</th>'
-            f"<td>{escape(invoice['due_date'])}</td></tr>"
+            f"<td>{day(invoice['due_date'])}</td></tr>"
             '<tr><th scope="row">Bedrag</th>'
             f'<td class="amount">{euro(invoice["total_amount"])}</td></tr>{costs}'
             '<tr><th scope="row">Nog te betalen</th>'
@@ -216,15 +230,24 @@ class Site:
             "</section>"
         )
 
-    @staticmethod
-    def _invoice_pay(invoice):
+    def _last_try(self, invoice):
+        """Tell somebody who comes back from his bank how that went."""
+        tries = [
+            row["status"]
+            for row in self.state.psp_transactions.values()
+            if invoice["id"] in row["invoice_ids"]
+        ]
+        text = TRIES.get(tries[-1]) if tries else None
+        return f'<p role="status"><strong>{text}</strong></p>' if text else ""
+
+    def _invoice_pay(self, invoice):
         if invoice["open_amount"] <= 0:
             return (
                 '<section class="done"><h2>Betaald</h2>'
                 "<p>Bedankt, deze factuur is betaald.</p></section>"
             )
         return (
-            "<section><h2>Nu betalen</h2>"
+            f"<section><h2>Nu betalen</h2>{self._last_try(invoice)}"
             f'<form method="post" action="/i/{invoice["token"]}/pay">'
             f"<button>Betalen met iDEAL | Wero: {euro(invoice['open_amount'])}</button>"
             "</form></section>"
@@ -246,10 +269,19 @@ class Site:
             '<button class="second">Bericht versturen</button></form></section>'
         )
 
-    @staticmethod
-    def _invoice_plan(invoice):
+    def _invoice_plan(self, invoice):
         if invoice["open_amount"] <= 0 or invoice.get("active_payment_plan_id"):
             return ""
+        if any(
+            invoice["id"] in plan["invoice_ids"]
+            and plan.get("proposed_at")
+            and not (plan.get("rejected_at") or plan.get("deactivated_at"))
+            for plan in self.state.payment_plans.values()
+        ):
+            return (
+                '<section class="done"><h2>In delen betalen</h2><p>Uw voorstel is '
+                "verstuurd. U hoort of het goed is.</p></section>"
+            )
         return (
             "<section><h2>In delen betalen</h2>"
             f'<form method="post" action="/i/{invoice["token"]}/plan">'
@@ -266,7 +298,7 @@ class Site:
         if not plan:
             return None
         rows = "".join(
-            f"<tr><td>{escape(term['due_date'])}</td>"
+            f"<tr><td>{day(term['due_date'])}</td>"
             f'<td class="amount">{euro(term["total_amount"])}</td></tr>'
             for term in plan["payment_terms"]
         )
@@ -297,8 +329,7 @@ class Site:
             for phase, label in PHASE_LABELS.items()
         )
         rows = "".join(
-            f'<tr><td><a href="/i/{row["token"]}">{escape(row["invoice_number"])}</a>'
-            f"<br>{status_of(row)}</td>"
+            f"<tr>{self._manage_cell(row)}"
             f'<td class="amount">{euro(row["open_amount"])}</td><td>'
             f'<form method="post" action="/beheer/{row["id"]}/fase">'
             f'<label for="f{row["id"]}">Fase</label>'
@@ -306,9 +337,15 @@ class Site:
             '<button class="second">Fase zetten</button></form>'
             f"{self._bank_form(row)}</td></tr>"
             for row in self.state.invoices.values()
+            if row["open_amount"]
         )
+        settled = [
+            f"<tr>{self._manage_cell(row)}</tr>"
+            for row in self.state.invoices.values()
+            if not row["open_amount"]
+        ]
         paid = "".join(
-            f"<tr><td>{row['id']}</td><td>{row['status']}</td>"
+            f"<tr><td>{', '.join(self._numbers(row))}</td>"
             f'<td class="amount">{euro(row["amount"])}</td><td>'
             f'<form method="post" action="/beheer/{row["id"]}/terug">'
             '<button class="second" name="status" value="charged_back">Storneren'
@@ -320,10 +357,27 @@ class Site:
         )
         return "page", page(
             "Beheer",
-            f"<section><h2>Facturen</h2><table>{rows}</table></section>"
-            f"<section><h2>Betalingen</h2><table>{paid}</table></section>"
+            '<section><h2>Betalingen</h2><table class="manage">'
+            f"{paid}</table></section>"
+            '<section><h2>Open facturen</h2><table class="manage">'
+            f"{rows}</table></section>"
+            f"<section><details><summary>{len(settled)} betaalde facturen</summary>"
+            f"<table>{''.join(settled)}</table></details></section>"
             '<section><form method="post" action="/beheer/alle/verstuur">'
             "<button>Facturen versturen</button></form></section>",
+        )
+
+    def _numbers(self, transaction):
+        return [
+            escape(self.state.invoices[number]["invoice_number"])
+            for number in transaction["invoice_ids"]
+        ]
+
+    def _manage_cell(self, invoice):
+        debtor = self.state.debtors[invoice["debtor_id"]]
+        return (
+            f'<td><a href="/i/{invoice["token"]}">{escape(invoice["invoice_number"])}'
+            f"</a><br>{escape(debtor['name'])}<br>{status_of(invoice)}</td>"
         )
 
     @staticmethod

@@ -112,6 +112,25 @@ class PaytPortal(OnergyPortal):
         )
 
     @route(
+        "/my/timeline/file/<int:message_id>/<int:file_id>",
+        type="http",
+        auth="user",
+        website=True,
+        readonly=True,
+    )
+    def portal_timeline_file(self, message_id, file_id, **kw):
+        """Hand out what we sent along with a message to this resident."""
+        message = request.env["payt.message"].search(
+            [("id", "=", message_id), ("kind", "in", ["in", "out"])]
+        )
+        # sudo: residents may not read attachments; whose message it is was checked
+        file = message.sudo().attachment_ids.filtered(lambda file: file.id == file_id)
+        if not file:
+            raise NotFound()
+        stream = request.env["ir.binary"]._get_stream_from(file)
+        return stream.get_response(as_attachment=True)
+
+    @route(
         "/my/timeline/message",
         type="http",
         auth="user",
@@ -166,7 +185,7 @@ class PaytPortal(OnergyPortal):
     def portal_timeline_advance(self, amount="", **kw):
         """The second standard request: another amount per month."""
         contract = self._get_timeline_contract(kw)
-        wanted = self._parse_amount(amount)
+        wanted = self._parse_payt_amount(amount)
         if not wanted:
             return self._render_timeline(error="amount", typed={"amount": amount}, **kw)
         if self._is_too_much(contract):
@@ -359,7 +378,7 @@ class PaytPortal(OnergyPortal):
         )
         record._send_acknowledgement()
 
-    def _parse_amount(self, text):
+    def _parse_payt_amount(self, text):
         """Return the amount that a person typed (12,50 or 12.50 or € 12), or None."""
         cleaned = str(text).replace("€", "").replace(" ", "").replace(",", ".")
         try:

@@ -6,6 +6,7 @@ from . import (
     onergy_contract,
     onergy_data_export,
     onergy_demo,
+    onergy_mandate,
     payt_bank_payment,
     payt_case,
     payt_connection,

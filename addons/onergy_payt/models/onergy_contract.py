@@ -1,28 +1,23 @@
-from odoo import api, models
+from odoo import models
 
-MANDATE_FIELDS = {"payment_method", "bank_account_id", "partner_id", "active"}
+# Another payer's debts are collected under another debtor; no payer, no collecting.
+PAYER_FIELDS = {"partner_id", "active"}
 
 
 class OnergyContract(models.Model):
     _inherit = "onergy.contract"
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        contracts = super().create(vals_list)
-        self.env["payt.mandate"]._sync(contracts)
-        return contracts
-
     def write(self, vals):
         result = super().write(vals)
-        if MANDATE_FIELDS & set(vals):
+        if PAYER_FIELDS & set(vals):
             self.env["payt.mandate"]._sync(self)
         return result
 
     def _payt_payer(self):
         return self.partner_id.commercial_partner_id
 
-    def _payt_debit_account(self):
-        """Return the account that bills are collected from (empty: no direct debit)."""
+    def _payt_mandate(self):
+        """Return the mandate in force that bills are collected by, or none."""
         self.ensure_one()
-        by_debit = self.payment_method == "direct_debit" and self.active
-        return self.bank_account_id if by_debit else self.bank_account_id.browse()
+        # sudo: whoever changes a contract need not know its mandates
+        return self.filtered("active").sudo()._get_mandate("active")

@@ -54,7 +54,9 @@ class PaytInvoice(models.Model):
     invoice_date = fields.Date(related="move_id.invoice_date", store=True)
     due_date = fields.Date(related="move_id.invoice_date_due", string="Due on")
     residual = fields.Monetary(
-        "Open in Odoo", related="move_id.amount_residual", currency_field="currency_id"
+        "Open in Odoo",
+        compute="_compute_residual",
+        help="Of a credit note negative, as at Payt.",
     )
     payt_id = fields.Char("Payt ID", readonly=True, index="btree_not_null")
     status = fields.Selection(
@@ -93,6 +95,13 @@ class PaytInvoice(models.Model):
     payt_updated = fields.Char(readonly=True)
 
     _move_uniq = models.UniqueIndex("(move_id)")
+
+    @api.depends("move_id.amount_residual", "move_id.move_type")
+    def _compute_residual(self):
+        for invoice in self:
+            move = invoice.move_id
+            sign = -1 if move.move_type == "out_refund" else 1
+            invoice.residual = sign * move.amount_residual
 
     @api.depends("status", "status_number")
     def _compute_status_label(self):

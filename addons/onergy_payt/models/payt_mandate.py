@@ -4,11 +4,11 @@ from ..client import text_id
 
 
 class PaytMandate(models.Model):
-    """A direct debit mandate as Payt has to know it, one per contract and account.
+    """What Payt knows of a direct debit mandate, under the reference that was signed.
 
-    The contract says how its bills are paid. Another account is another mandate: the
-    old one is revoked at Payt, the new one registered. A contract that has ended keeps
-    its mandate, because its last bill is still collected.
+    ``onergy.mandate`` is the mandate itself; it says when one comes into force and when
+    it ends, and Payt follows. A contract that has ended keeps its mandate, because its
+    last bill is still collected.
     """
 
     _name = "payt.mandate"
@@ -28,6 +28,9 @@ class PaytMandate(models.Model):
     partner_id = fields.Many2one(related="debtor_id.partner_id", string="Payer")
     contract_id = fields.Many2one(
         "onergy.contract", readonly=True, index="btree_not_null", ondelete="cascade"
+    )
+    mandate_id = fields.Many2one(
+        "onergy.mandate", readonly=True, index="btree_not_null"
     )
     bank_account_id = fields.Many2one(
         "res.partner.bank", "Bank account", readonly=True, ondelete="set null"
@@ -63,7 +66,7 @@ class PaytMandate(models.Model):
 
     @api.model
     def _sync(self, contracts):
-        """Bring the mandates in line with how contracts are paid; queue the changes."""
+        """Bring Payt in line with the mandates of contracts; queue the changes."""
         # sudo: whoever changes a contract need not know Payt's records
         mandates = self.sudo()
         connections = self.env["payt.connection"]._by_company(contracts.company_id)
@@ -78,7 +81,7 @@ class PaytMandate(models.Model):
         )
         outdated = in_use.filtered(
             lambda mandate: (
-                mandate.contract_id._payt_debit_account() != mandate.bank_account_id
+                mandate.contract_id._payt_mandate() != mandate.mandate_id
                 or mandate.partner_id != mandate.contract_id._payt_payer()
             )
         )
@@ -86,7 +89,7 @@ class PaytMandate(models.Model):
         outdated.flush_recordset(["is_wanted"])
         done = (in_use - outdated).contract_id
         missing = contracts.filtered(
-            lambda contract: contract not in done and contract._payt_debit_account()
+            lambda contract: contract not in done and contract._payt_mandate()
         )
         made = mandates.browse()
         for company, connection in connections.items():
@@ -98,8 +101,9 @@ class PaytMandate(models.Model):
                         "connection_id": connection.id,
                         "debtor_id": debtors[contract._payt_payer()].id,
                         "contract_id": contract.id,
-                        "bank_account_id": contract._payt_debit_account().id,
-                        "reference": mandates._new_reference(contract),
+                        "mandate_id": contract._payt_mandate().id,
+                        "bank_account_id": contract._payt_mandate().bank_account_id.id,
+                        "reference": mandates._new_reference(contract._payt_mandate()),
                         "is_wanted": True,
                     }
                     for contract in own
@@ -108,16 +112,16 @@ class PaytMandate(models.Model):
         self.env["payt.operation"]._enqueue("mandate", outdated | made)
 
     @api.model
-    def _new_reference(self, contract):
-        """Return a reference that no mandate of this contract has had."""
-        count = self.search_count([("contract_id", "=", contract.id)])
-        return f"{contract.name}-{count + 1}" if count else contract.name
+    def _new_reference(self, mandate):
+        """Return the reference that was signed; Payt takes each one once only."""
+        count = self.search_count([("mandate_id", "=", mandate.id)])
+        return f"{mandate.name}-{count + 1}" if count else mandate.name
 
     def _prepare_mandate(self):
         self.ensure_one()
         account = self.bank_account_id
         return {
-            "bank_account_name": account.acc_holder_name or self.partner_id.name,
+            "bank_account_name": self.mandate_id.holder_name or self.partner_id.name,
             "bank_account_number": account.sanitized_acc_number,
             "provider_code": self.connection_id.mandate_provider,
             "mandate_reference": self.reference,

@@ -1,4 +1,4 @@
-from odoo import http
+from odoo import fields, http
 from odoo.tests import HttpCase, new_test_user, tagged
 
 from .common import PaytCommon
@@ -256,3 +256,27 @@ class TestPortal(PaytCommon, HttpCase):
         url = f"/my/plan/{self.mirror(move).id}"
         self.assertNotIn(url, self.page())
         self.page(url, status=404)
+
+    def test_what_we_sent_along_is_for_this_resident_only(self):
+        move = self.bill()
+        self.push()
+        file = self.env["ir.attachment"].create(
+            {"name": "uitleg.txt", "raw": b"Zo zit het."}
+        )
+        other = self.env["ir.attachment"].create({"name": "geheim", "raw": b"x"})
+        message = self.env["payt.message"]._send(
+            self.mirror(move).debtor_id, "Uitleg", "Zie de bijlage.", attachments=file
+        )
+        url = f"/my/timeline/file/{message.id}/{file.id}"
+        self.assertIn(url, self.page("/my/timeline"))
+        self.assertEqual(self.page(url), "Zo zit het.")
+        self.page(f"/my/timeline/file/{message.id}/{other.id}", status=404)
+        self.page(url, login="payt_other", status=404)
+
+    def test_an_overdue_bill_is_called_so_at_both_places(self):
+        move = self.bill()
+        self.push()
+        self.pull()
+        self.assertLess(move.invoice_date_due, fields.Date.context_today(move))
+        page = self.page()
+        self.assertEqual(page.count("Te laat"), 2)

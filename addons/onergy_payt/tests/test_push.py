@@ -223,7 +223,9 @@ class TestPush(PaytCommon):
         self.push()
         self.assertEqual(self.operations(kind="mandate").state, "done")
         (mandate,) = self.payt.state.psp_mandates.values()
-        self.assertEqual(mandate["mandate_reference"], contract.name)
+        signed = contract._get_mandate("active")
+        self.assertEqual(mandate["mandate_reference"], signed.name)
+        self.assertEqual(signed.payt_mandate_ids.state, "registered")
         self.assertEqual(mandate["bank_account_number"], "NL91ABNA0417164300")
 
     def test_another_account_is_another_mandate(self):
@@ -231,7 +233,8 @@ class TestPush(PaytCommon):
         contract = self._contract()
         self.sync()
         first = self.env["payt.mandate"].search([])
-        self.assertEqual((first.state, first.reference), ("registered", contract.name))
+        signed = contract._get_mandate("active")
+        self.assertEqual((first.state, first.reference), ("registered", signed.name))
         self.assertTrue(first.payt_id)
         contract.bank_account_id = self.env["res.partner.bank"].create(
             {"partner_id": self.payer.id, "acc_number": "NL02 ABNA 0123 4567 89"}
@@ -241,6 +244,9 @@ class TestPush(PaytCommon):
         (stored,) = self.payt.state.psp_mandates.values()
         self.assertEqual(stored["bank_account_number"], "NL02ABNA0123456789")
         self.assertNotEqual(stored["mandate_reference"], first.reference)
+        self.assertEqual(
+            stored["mandate_reference"], contract._get_mandate("active").name
+        )
 
     def test_a_mandate_is_revoked_with_the_direct_debit(self):
         self.connection.push_mandates = True
@@ -253,6 +259,24 @@ class TestPush(PaytCommon):
         self.push()
         self.assertEqual(len(self.payt.state.psp_mandates), 1)
         self.assertEqual(self.env["payt.mandate"].search_count([]), 2)
+
+    def test_a_mandate_signed_on_the_website_goes_to_payt_when_it_starts(self):
+        self.connection.push_mandates = True
+        contract = self._contract(payment_method="bank_transfer", bank_account_id=False)
+        signed = self.env["onergy.mandate"]._sign_new(
+            contract, "NL02ABNA0123456789", "E. Bewoner", "portal"
+        )
+        self.push()
+        self.assertEqual(signed.state, "pending")
+        self.assertFalse(self.payt.state.psp_mandates)
+        signed.sudo()._activate()
+        self.push()
+        (stored,) = self.payt.state.psp_mandates.values()
+        self.assertEqual(stored["mandate_reference"], signed.name)
+        self.assertEqual(stored["bank_account_name"], "E. Bewoner")
+        signed.sudo()._revoke()
+        self.push()
+        self.assertFalse(self.payt.state.psp_mandates)
 
     def test_a_revocation_with_unclear_outcome_is_looked_up(self):
         self.patch(self.env.registry["payt.push"], "_look_up_after", lambda push: 0)

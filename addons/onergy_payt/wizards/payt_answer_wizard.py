@@ -10,8 +10,8 @@ class PaytAnswerWizard(models.TransientModel):
 
     message_id = fields.Many2one("payt.message", "In answer to")
     invoice_id = fields.Many2one("payt.invoice", "About invoice")
-    debtor_id = fields.Many2one("payt.debtor", required=True)
-    question = fields.Text(related="message_id.body")
+    debtor_id = fields.Many2one("payt.debtor", "Payer", required=True)
+    question = fields.Text("Question", related="message_id.body")
     subject = fields.Char(required=True)
     body = fields.Text("Message", required=True)
     attachment_ids = fields.Many2many("ir.attachment", string="Attachments")
