@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiosmtpd.controller import Controller
 
+RESIDENT_PASSWORD = "Radiator-en-theepot-7"
 # What the issue of accessibility asks for: a phone and a desktop.
 VIEWPORTS = {"1280": (1280, 900), "390": (390, 844)}
 
@@ -77,6 +78,22 @@ class Site:
 
     def send_mail(self):
         self.run_cron("mail.ir_cron_mail_scheduler_action")
+
+    def make_resident(self, login, partner, given):
+        """Give a payer of the demo a login of his own; returns login and password.
+
+        :param partner: an expression, after the statements ``given``
+        """
+        self.python(
+            f"{given}\n"
+            f"partner = {partner}\n"
+            f"partner.write({{'email': {login!r}, 'lang': 'nl_NL'}})\n"
+            "env['res.users'].with_context(no_reset_password=True).create({\n"
+            f"    'partner_id': partner.id, 'login': {login!r}, 'lang': 'nl_NL',\n"
+            f"    'password': {RESIDENT_PASSWORD!r},\n"
+            "    'group_ids': [(6, 0, env.ref('base.group_portal').ids)]})"
+        )
+        return login, RESIDENT_PASSWORD
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ PUBLIC_PAGES = [
     "/web/login",
     "/onergy/activate",
     "/onergy/contact",
+    "/onergy/death",
     "/onergy/accessibility",
 ]
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]

@@ -11,3 +11,4 @@ from . import portal_payment
 from . import portal_privacy
 from . import access
 from . import landlord
+from . import death

@@ -1,7 +1,3 @@
-import io
-
-import xlsxwriter
-
 from odoo import fields
 from odoo.exceptions import UserError
 from odoo.fields import Domain
@@ -9,12 +5,12 @@ from odoo.http import content_disposition, request, route
 
 from odoo.addons.portal.controllers.portal import pager
 
+from ..models.onergy_move_sheet import MAX_SHEET_MB
 from .access import OnergyPortalAccess
 from .portal import SECURITY_HEADERS
 
 HOMES_URL = "/my/homes"
 HOMES_PER_PAGE = 50
-MAX_SHEET_MB = 2
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -117,30 +113,9 @@ class OnergyPortalLandlord(OnergyPortalAccess):
         homes = self._get_homes()
         if not homes:
             raise request.not_found()
-        out = io.BytesIO()
-        with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
-            sheet = book.add_worksheet()
-            bold = book.add_format({"bold": True, "text_wrap": True})
-            date_format = book.add_format({"num_format": "dd-mm-yyyy"})
-            sheet.set_column(0, 8, 18)
-            sheet.set_column(4, 4, 18, date_format)
-            sheet.freeze_panes(1, 0)
-            sheet.write_row(0, 0, Sheet._get_heads(), bold)
-            for line, home in enumerate(homes, start=1):
-                for column, value in enumerate(
-                    (home.zip, home.house_number, home.house_addition or "")
-                ):
-                    sheet.write_string(line, column, value)
-            sheet.data_validation(
-                1,
-                3,
-                len(homes),
-                3,
-                {"validate": "list", "source": ["start", "stop"]},
-            )
         name = request.env._("homes")
         return request.make_response(
-            out.getvalue(),
+            Sheet._write_workbook(homes),
             headers=[
                 ("Content-Type", XLSX),
                 ("Content-Disposition", content_disposition(f"{name}.xlsx")),
@@ -161,16 +136,10 @@ class OnergyPortalLandlord(OnergyPortalAccess):
             raise request.not_found()
         content = sheet.read(MAX_SHEET_MB * 1024**2 + 1) if sheet else b""
         try:
-            if not content:
-                raise UserError(request.env._("Choose a file first."))
-            if len(content) > MAX_SHEET_MB * 1024**2:
-                raise UserError(
-                    request.env._("The file can be %s MB at most.", MAX_SHEET_MB)
-                )
             # sudo: residents may not write this; each row is checked against his homes
             record = request.env["onergy.move.sheet"].sudo()
             record = record._read(
-                request.env.user.partner_id, content, sheet.filename[:120]
+                request.env.user.partner_id, content, sheet and sheet.filename[:120]
             )
         except UserError as error:
             return self._render_homes(errors={"sheet": str(error)})

@@ -27,6 +27,16 @@ STEPS = {
 }
 
 
+def read_date(text):
+    """Return the date that somebody typed, nothing if it is none."""
+    for date_format in DATE_FORMATS:
+        try:
+            return datetime.strptime((text or "").strip(), date_format).date()
+        except ValueError:
+            continue
+    return None
+
+
 class OnergyPortalMove(OnergyPortal):
     """Where a resident reports that he moves: one question a page."""
 
@@ -248,17 +258,9 @@ class OnergyPortalMove(OnergyPortal):
     def _read_texts(self, post, *names):
         return {name: (post.get(name) or "").strip()[:MAX_CHARACTERS] for name in names}
 
-    def _read_date(self, text):
-        for date_format in DATE_FORMATS:
-            try:
-                return datetime.strptime((text or "").strip(), date_format).date()
-            except ValueError:
-                continue
-        return None
-
     def _check_date(self, move, text, errors, name="date_end"):
         """Return the last day that was typed, or say what is wrong with it."""
-        day = self._read_date(text)
+        day = read_date(text)
         today = fields.Date.context_today(move)
         start = move.contract_id.date_start
         if not day:
@@ -326,7 +328,7 @@ class OnergyPortalMove(OnergyPortal):
             errors["next_name"] = request.env._("Fill in the name.")
         self._check_email(texts["next_email"], "next_email", errors)
         if post.get("next_date"):
-            vals["next_date"] = self._read_date(post["next_date"])
+            vals["next_date"] = read_date(post["next_date"])
             if not vals["next_date"] or (
                 move.date_end and vals["next_date"] <= move.date_end
             ):
@@ -365,7 +367,7 @@ class OnergyPortalMove(OnergyPortal):
             )
         vals["date_death"] = False
         if post.get("date_death"):
-            vals["date_death"] = self._read_date(post["date_death"])
+            vals["date_death"] = read_date(post["date_death"])
             today = fields.Date.context_today(move)
             if not vals["date_death"] or vals["date_death"] > today:
                 errors["date_death"] = request.env._(

@@ -160,9 +160,8 @@ class OnergyPortalRequest(OnergyPortal):
             for name in ("category", "subject", "text")
         }
         errors = {}
-        categories = (
-            request.env["onergy.request"]._fields["category"].get_values(request.env)
-        )
+        choices = request.env["onergy.request"]._get_category_choices()
+        categories = [choice[0] for choice in choices]
         if typed["category"] not in categories:
             errors["category"] = request.env._("Choose what your question is about.")
         if not typed["subject"]:
@@ -359,10 +358,14 @@ class OnergyPortalRequest(OnergyPortal):
         methods=["GET"],
         readonly=True,
     )
-    def contact(self, done=None, **kw):
+    def contact(self, done=None, category=None, **kw):
+        """Show the form; ``category`` is what a link in our mail is about."""
+        choices = request.env["onergy.request"]._get_category_choices()
+        known = category if category in [choice[0] for choice in choices] else None
         if request.env.user._is_portal():
-            return request.redirect(f"{REQUESTS_URL}/new")
-        return self._render_contact(done=done)
+            query = f"?category={known}" if known else ""
+            return request.redirect(f"{REQUESTS_URL}/new{query}")
+        return self._render_contact({"category": known}, done=done)
 
     @route(
         CONTACT_URL,
@@ -374,13 +377,29 @@ class OnergyPortalRequest(OnergyPortal):
         sitemap=False,
     )
     def contact_send(self, **post):
+        typed, errors = self._check_contact(post)
+        return self._receive_public(
+            CONTACT_URL, post, typed, errors, self._render_contact
+        )
+
+    def _receive_public(self, url, post, typed, errors, render):
+        """Take in what a visitor wrote, unless it comes from a robot.
+
+        Whatever he fills in, the answer is the same: it tells nothing of who lives
+        where.
+
+        :param render: called with what was typed and what is wrong with it
+        """
         if not self._has_contact_form():
             raise NotFound()
         if post.get("website_url"):
             # The field is hidden from people: only a robot fills it in, and it
             # learns nothing from the page of thanks.
-            return request.redirect(f"{CONTACT_URL}?done=1", code=303)
-        typed, errors = self._check_contact(post)
+            return request.redirect(f"{url}?done=1", code=303)
+        if not errors and not self._is_filled_by_person(post.get("token")):
+            errors["form"] = request.env._(
+                "Something went wrong. Your text is still here: please send it again."
+            )
         # sudo: visitors may neither read nor write requests
         Request = request.env["onergy.request"].sudo()
         source_key = Request._get_source_key(request.httprequest.remote_addr)
@@ -390,21 +409,26 @@ class OnergyPortalRequest(OnergyPortal):
                 "an hour, or call us."
             )
         if errors:
-            return self._render_contact(typed, errors)
+            return render(typed, errors)
         record = Request.create(
             {
-                "subject": typed["subject"],
-                "category": typed["category"],
-                "description": plaintext2html(self._get_contact_text(typed)),
+                **self._prepare_public_request(typed),
                 "channel": "public",
-                "contact_name": typed["name"],
-                "email_from": typed["email"],
-                "phone": typed["phone"],
                 "source_key": source_key,
             }
         )
         record._send_acknowledgement()
-        return request.redirect(f"{CONTACT_URL}?done=1", code=303)
+        return request.redirect(f"{url}?done=1", code=303)
+
+    def _prepare_public_request(self, typed):
+        return {
+            "subject": typed["subject"],
+            "category": typed["category"],
+            "description": plaintext2html(self._get_contact_text(typed)),
+            "contact_name": typed["name"],
+            "email_from": typed["email"],
+            "phone": typed["phone"],
+        }
 
     def _has_contact_form(self):
         # sudo: a visitor may not read companies
@@ -426,11 +450,16 @@ class OnergyPortalRequest(OnergyPortal):
             errors["email"] = request.env._(
                 "Fill in your e-mail address, for example name@example.com."
             )
-        if not errors and not self._is_filled_by_person(post.get("token")):
-            errors["form"] = request.env._(
-                "Something went wrong. Your text is still here: please send it again."
-            )
         return typed, errors
+
+    def _make_token(self):
+        """Return what shows that a form is ours, and since when it was open."""
+        return hash_sign(
+            request.env(su=True),  # sudo: the signature uses the database's secret
+            CONTACT_SCOPE,
+            time.time(),
+            expiration_hours=CONTACT_MAX_HOURS,
+        )
 
     def _is_filled_by_person(self, token):
         """Tell whether the form is ours, of today, and took time to fill in."""
@@ -448,13 +477,7 @@ class OnergyPortalRequest(OnergyPortal):
             "done": done,
             "has_form": self._has_contact_form(),
             "category_choices": request.env["onergy.request"]._get_category_choices(),
-            # sudo: the signature uses the secret of the database
-            "token": hash_sign(
-                request.env(su=True),
-                CONTACT_SCOPE,
-                time.time(),
-                expiration_hours=CONTACT_MAX_HOURS,
-            ),
+            "token": self._make_token(),
             **self._prepare_file_values(),
         }
         return request.render(

@@ -17,6 +17,7 @@ from . import onergy_work_queue
 from . import onergy_access_grant
 from . import onergy_move
 from . import onergy_move_execution
+from . import onergy_request_move
 from . import onergy_move_sheet
 from . import onergy_move_sheet_line
 from . import res_company

@@ -28,6 +28,7 @@ class OnergyEmailChange(models.Model):
     user_id = fields.Many2one(
         "res.users", required=True, index=True, readonly=True, ondelete="cascade"
     )
+    company_id = fields.Many2one(related="user_id.company_id")
     email_old = fields.Char("Old address", readonly=True)
     email_new = fields.Char("New address", required=True, index=True, readonly=True)
     state = fields.Selection(

@@ -129,6 +129,16 @@ class OnergyMove(models.Model):
         "empty: the contract goes on in the name of the estate.",
     )
     note = fields.Text("Remark")
+    request_id = fields.Many2one(
+        "onergy.request",
+        "Made of request",
+        readonly=True,
+        copy=False,
+        check_company=True,
+        index="btree_not_null",
+        ondelete="set null",
+        groups="base.group_user",
+    )
 
     # -- where he goes
     new_street = fields.Char("New street and number", tracking=True)
@@ -294,7 +304,21 @@ class OnergyMove(models.Model):
                 .next_by_code("onergy.move")
             )
         moves._sync_activity()
+        moves._tell_request()
         return moves
+
+    def _tell_request(self):
+        """Let a move and the request that it was made of point at each other."""
+        # sudo: residents who report a move may not read this link; theirs is empty
+        for move in self.sudo().filtered("request_id"):
+            move.message_post_with_source(
+                "mail.message_origin_link",
+                render_values={"self": move, "origin": move.request_id},
+                subtype_xmlid="mail.mt_note",
+            )
+            move.request_id._message_log(
+                body=self.env._("Move made: %s", move._get_html_link())
+            )
 
     def write(self, vals):
         result = super().write(normalise_new_address(vals))
@@ -489,6 +513,15 @@ class OnergyMove(models.Model):
         return text
 
     # ------------------------------------------------------------------ openers
+    def action_open_request(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "onergy.request",
+            "res_id": self.request_id.id,
+            "view_mode": "form",
+        }
+
     def action_open_contract(self):
         self.ensure_one()
         contracts = self.contract_id | self.vacancy_contract_id | self.next_contract_id

@@ -308,6 +308,8 @@ class OnergyMoveExecution(models.Model):
     def _after_carry_out(self):
         """Hook: the contracts are in place. Other addons plan what follows."""
         self._apply_new_address()
+        if self._get_mail_to():
+            self.request_id._answer_by_move(self)
         if self.next_kind == "unknown" and self.date_end and self.user_id:
             self.activity_schedule(
                 "onergy_residents.mail_activity_type_successor",

@@ -2,6 +2,7 @@ import io
 from datetime import date, datetime, timedelta
 from zipfile import BadZipFile
 
+import xlsxwriter
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
@@ -12,6 +13,7 @@ from odoo.tools import email_normalize
 from .onergy_connection import normalise_postcode
 
 MAX_ROWS = 2000
+MAX_SHEET_MB = 2
 #: What a sheet that was never sent is kept for.
 KEEP_DAYS = 7
 ACTIONS = {
@@ -43,17 +45,19 @@ class OnergyMoveSheet(models.Model):
     )
     sent_on = fields.Datetime(readonly=True)
     line_ids = fields.One2many("onergy.move.sheet.line", "sheet_id", readonly=True)
+    move_count = fields.Integer("Moves", compute="_compute_counts")
     ok_count = fields.Integer("To be sent", compute="_compute_counts")
     same_count = fields.Integer("Known already", compute="_compute_counts")
     error_count = fields.Integer("Not right", compute="_compute_counts")
 
-    @api.depends("line_ids.state")
+    @api.depends("line_ids.state", "line_ids.move_id")
     def _compute_counts(self):
         for sheet in self:
             states = sheet.line_ids.mapped("state")
             sheet.ok_count = states.count("ok")
             sheet.same_count = states.count("same")
             sheet.error_count = states.count("error")
+            sheet.move_count = len(sheet.line_ids.move_id)
 
     @api.model
     def _get_heads(self):
@@ -71,12 +75,42 @@ class OnergyMoveSheet(models.Model):
         ]
 
     @api.model
+    def _write_workbook(self, homes):
+        """Return an xlsx file with a line for each home, to be filled in."""
+        out = io.BytesIO()
+        with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+            sheet = book.add_worksheet()
+            bold = book.add_format({"bold": True, "text_wrap": True})
+            date_format = book.add_format({"num_format": "dd-mm-yyyy"})
+            sheet.set_column(0, 8, 18)
+            sheet.set_column(4, 4, 18, date_format)
+            sheet.freeze_panes(1, 0)
+            sheet.write_row(0, 0, self._get_heads(), bold)
+            for line, home in enumerate(homes, start=1):
+                for column, value in enumerate(
+                    (home.zip, home.house_number, home.house_addition or "")
+                ):
+                    sheet.write_string(line, column, value)
+            sheet.data_validation(
+                1,
+                3,
+                max(len(homes), 1),
+                3,
+                {"validate": "list", "source": ["start", "stop"]},
+            )
+        return out.getvalue()
+
+    @api.model
     def _read(self, partner, content, filename):
         """Read a workbook and judge its rows; nothing else happens yet.
 
         :param bytes content: an xlsx file
         :raise UserError: it is no such file, or has nothing filled in
         """
+        if not content:
+            raise UserError(self.env._("Choose a file first."))
+        if len(content) > MAX_SHEET_MB * 1024**2:
+            raise UserError(self.env._("The file can be %s MB at most.", MAX_SHEET_MB))
         try:
             book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
             rows = list(
@@ -184,6 +218,25 @@ class OnergyMoveSheet(models.Model):
                 return {**vals, "field_name": heads[column], "remedy": remedy}
         seen.add(place)
         return {**vals, "state": "ok"}
+
+    def action_send(self):
+        """A clerk has looked at the lines: make the moves of the good ones."""
+        self.ensure_one()
+        self.env["onergy.move"].check_access("create")
+        # sudo: nobody writes sheets but these methods; his right was checked above
+        self.sudo()._send()
+        return self.action_open_moves()
+
+    def action_open_moves(self):
+        self.ensure_one()
+        action = self.env["ir.actions.actions"]._for_xml_id(
+            "onergy_residents.action_onergy_move"
+        )
+        return {
+            **action,
+            "domain": [("id", "in", self.line_ids.move_id.ids)],
+            "context": {},
+        }
 
     def _send(self):
         """Make moves of the good rows, once; a clerk carries them out.

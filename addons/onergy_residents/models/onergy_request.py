@@ -50,6 +50,7 @@ class OnergyRequest(models.Model):
             ("post", "Letters and e-mail"),
             ("data", "Correct my data"),
             ("complaint", "Complaint"),
+            ("death", "Somebody has died"),
             ("other", "Other"),
         ],
         required=True,
@@ -243,7 +244,10 @@ class OnergyRequest(models.Model):
 
     @api.model
     def _get_category_choices(self):
-        """Return (value, label, plain explanation) for each category of the form."""
+        """Return (value, label, plain explanation) for each category of the form.
+
+        A death has forms of its own.
+        """
         explanations = {
             "question": self.env._("You want to know something."),
             "fault": self.env._("Your home stays cold, or there is no hot water."),
@@ -255,7 +259,11 @@ class OnergyRequest(models.Model):
             "other": self.env._("Your question is about something else."),
         }
         labels = self._fields["category"]._description_selection(self.env)
-        return [(value, label, explanations[value]) for value, label in labels]
+        return [
+            (value, label, explanations[value])
+            for value, label in labels
+            if value in explanations
+        ]
 
     def _get_lang(self):
         """Return the language to write to the requester in."""

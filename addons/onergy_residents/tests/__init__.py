@@ -26,3 +26,5 @@ from . import test_mandate
 from . import test_portal_payment
 from . import test_privacy
 from . import test_portal_privacy
+from . import test_death_form
+from . import test_request_move

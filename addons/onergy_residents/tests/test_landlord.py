@@ -1,11 +1,12 @@
 import io
+from base64 import b64decode, b64encode
 from datetime import timedelta
 
 import xlsxwriter
 from openpyxl import load_workbook
 
 from odoo import fields
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
 from .portal_common import PortalCase
@@ -192,6 +193,76 @@ class TestLandlord(PortalCase):
         response = self.url_open(f"{URL}/upload", {"csrf_token": self.csrf_token()})
         self.assertIn("Choose a file first", response.text)
         self.assertFalse(self.env["onergy.move.sheet"].search([]))
+
+    # ------------------------------------------------------------------ clerk
+
+    def _wizard(self, content, role="customer_service", partner=None):
+        return (
+            self.env["onergy.move.sheet.upload"]
+            .with_user(self.staff[role])
+            .create(
+                {
+                    "partner_id": (partner or self.landlord.partner_id).id,
+                    "sheet": b64encode(content),
+                    "sheet_name": "mailed.xlsx",
+                }
+            )
+        )
+
+    def test_clerk_reads_the_file_that_was_mailed(self):
+        wizard = self._wizard(self._rows())
+        self.assertEqual(wizard.home_count, 3)
+        rows = load_workbook(io.BytesIO(b64decode(wizard.workbook))).active
+        self.assertEqual(rows.max_row, 4)
+        action = wizard.action_read()
+        sheet = (
+            self.env["onergy.move.sheet"]
+            .browse(action["res_id"])
+            .with_user(self.staff["customer_service"])
+        )
+        self.assertEqual(sheet.partner_id, self.landlord.partner_id)
+        self.assertEqual((sheet.ok_count, sheet.name), (2, "mailed.xlsx"))
+        moves = self.env["onergy.move"]
+        self.assertFalse(moves.search([]), "only looked at")
+        action = sheet.action_send()
+        made = moves.search(action["domain"])
+        self.assertEqual(len(made), 2)
+        self.assertEqual(made.mapped("state"), ["reported"] * 2)
+        sheet.action_send()
+        self.assertEqual(len(moves.search([])), 2)
+        # The landlord sees what was done for him, and nobody else does.
+        page = self.open_as("landlord", f"{URL}/sheet/{sheet.id}")
+        self.assertIn("New Tenant", page)
+        # Many at once are taken back at once.
+        made.with_user(self.staff["customer_service"]).action_carry_out()
+        made.with_user(self.staff["customer_service"]).action_undo()
+        self.assertFalse(self.vacancy.date_end)
+        made.with_user(self.staff["customer_service"]).action_cancel()
+        self.assertEqual(set(made.mapped("state")), {"cancelled"})
+
+    def test_clerk_is_told_what_is_wrong_with_the_file(self):
+        for content, complaint in (
+            (b"no workbook", "cannot read this file"),
+            (self._book(), "Nothing is filled in"),
+            (b"", "Choose a file first"),
+        ):
+            with self.subTest(complaint), self.assertRaisesRegex(UserError, complaint):
+                self._wizard(content).action_read()
+        self.assertFalse(self._wizard(b"", partner=self.env.user.partner_id).home_count)
+
+    def test_only_customer_service_reads_files(self):
+        sheet = self.env["onergy.move.sheet"]._read(
+            self.landlord.partner_id, self._rows(), "x.xlsx"
+        )
+        for role in ("metering", "accountant"):
+            with self.subTest(role):
+                with self.assertRaises(AccessError):
+                    self._wizard(self._rows(), role)
+                with self.assertRaises(AccessError):
+                    sheet.with_user(self.staff[role]).action_send()
+        with self.assertRaises(AccessError):
+            sheet.with_user(self.landlord).action_send()
+        self.assertFalse(sheet.sent_on)
 
     # ------------------------------------------------------------------ access
 

@@ -338,3 +338,12 @@ class TestRequestPortal(PortalCase, MailCase):
     def test_resident_with_login_asks_on_his_own_page(self):
         self.authenticate("resident", "resident")
         self.assertTrue(self.url_open(CONTACT).url.endswith(NEW))
+        # The link to complain that stands below each of our mails.
+        page = self.url_open(f"{CONTACT}?category=complaint")
+        self.assertTrue(page.url.endswith(f"{NEW}?category=complaint"))
+        self.assertTrue(self.url_open(f"{CONTACT}?category=%26x").url.endswith(NEW))
+
+    def test_visitor_complains_from_a_link_in_our_mail(self):
+        page = self.open_as(None, f"{CONTACT}?category=complaint")
+        checked = re.search(r'<(?:input|option)[^>]*value="complaint"[^>]*>', page)[0]
+        self.assertRegex(checked, "checked|selected")
