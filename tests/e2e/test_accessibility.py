@@ -165,6 +165,67 @@ def test_without_a_mouse(site, visitor):
     assert subject == "Zonder muis"
 
 
+def follow(page, locator, url):
+    """Reach a link with Tab and open it with Enter."""
+    tab_to(page, locator)
+    page.keyboard.press("Enter")
+    page.wait_for_url(url)
+
+
+@pytest.mark.parametrize("width", ["1280", "390"])
+def test_each_page_without_a_mouse(site, visitor, width):
+    """A bill, the numbers behind a chart, one's own data and the menu."""
+    person = visitor(width)
+    page = person.login(*site.logins["resident"])
+    follow(page, page.locator("#onergy_tab_finance a"), "**/my/finance*")
+    follow(page, page.locator("main a[href*='/my/invoices/']"), "**/my/invoices/*")
+    page = person.go("/my/finance")
+    follow(page, page.locator("#onergy_tab_heating a"), "**/my/heating*")
+    table = page.locator(".o_onergy_chart_table").first
+    tab_to(page, table.locator("summary"))
+    page.keyboard.press("Enter")
+    assert table.locator("tbody tr").first.is_visible()
+    person.picture("keyboard-chart-table")
+    follow(page, page.locator("#onergy_tab_data a"), "**/my/data*")
+    follow(
+        page,
+        page.locator("main a[href*='/my/requests/new?category=data']"),
+        "**/my/requests/new*",
+    )
+    follow(page, page.locator("#onergy_tab_account a"), "**/my/onergy-account*")
+    tab_to(page, page.locator("#onergy_new_email"))
+    page.keyboard.type("geen adres")
+    page.keyboard.press("Enter")
+    page.locator("#onergy_new_email[aria-invalid=true]").wait_for()
+    # After an error the focus is where the error is.
+    focus = page.evaluate("document.activeElement.id")
+    assert focus in ("onergy_new_email", "onergy_email_password"), focus
+    open_menu_and_leave(page)
+
+
+def open_menu_and_leave(page):
+    """The menu of the account: open, walk, close, and out."""
+    toggle = page.locator("header .dropdown-toggle:visible")
+    tab_to(page, toggle)
+    page.keyboard.press("Enter")
+    leave = page.locator("header .dropdown-menu a[href*='logout']:visible")
+    leave.first.wait_for()
+    page.keyboard.press("Escape")
+    leave.first.wait_for(state="hidden")
+    assert page.evaluate(
+        "element => element === document.activeElement", toggle.first.element_handle()
+    ), "the focus went astray when the menu was closed"
+    page.keyboard.press("Enter")
+    leave.first.wait_for()
+    for _press in range(12):
+        page.keyboard.press("ArrowDown")
+        if page.evaluate("document.activeElement.href || ''").count("logout"):
+            break
+    assert not page.evaluate(FOCUS_IS_VISIBLE)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/my" not in url)
+
+
 def test_first_stop_skips_the_menu(site, visitor):
     resident = visitor("1280")
     resident.login(*site.logins["resident"])

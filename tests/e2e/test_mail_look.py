@@ -20,9 +20,7 @@ SAMPLES = {{
         {{"contract_id": contract.id, "partner_id": partner.id,
           "name": "Wie meekijkt", "email": "kijker@example.com", "date_from": today}}),
     "onergy.advance": lambda: contract.advance_ids[:1],
-    "onergy.alert": lambda: env["onergy.alert"].create(
-        {{"contract_id": contract.id, "kind": "use", "date_open": today,
-          "value": 5, "threshold": 3}}),
+    "onergy.alert": lambda: env["onergy.alert"].search([], limit=1),
     "onergy.email.change": lambda: env["onergy.email.change"].create(
         {{"user_id": partner.user_ids.id, "email_old": partner.email,
           "email_new": "nieuw@example.com"}}),
@@ -46,10 +44,13 @@ env.company.write({{"phone": "030 123 45 67", "street": "Kade 1", "zip": "1234 A
                     "city": "Lindedam"}})
 data = env["ir.model.data"].search(
     [("model", "=", "mail.template"), ("module", "=like", "onergy%")])
-rendered = []
+rendered, records = [], {{}}
 for line in data:
     template = env["mail.template"].browse(line.res_id)
-    record = SAMPLES[template.model]()
+    if template.model not in records:
+        records[template.model] = SAMPLES[template.model]()
+    record = records[template.model]
+    assert record, template.model
     for lang in {langs!r}:
         record = record.with_context(lang=lang)
         for payer in (env["res.partner"].browse(record._mail_get_partners()[record.id].ids)
@@ -58,8 +59,9 @@ for line in data:
             payer.user_ids.lang = lang
         if "lang" in record._fields:
             record.lang = lang
-        template.with_context(onergy_codes={{record.id: "7K3M-9QXT-4BVD-2HWN"}},
-                              lang=lang).lang = lang
+        template = template.with_context(
+            onergy_codes={{record.id: "7K3M-9QXT-4BVD-2HWN"}})
+        template.lang = lang
         mail = env["mail.mail"].browse(template.send_mail(record.id))
         rendered.append({{
             "template": line.complete_name, "lang": lang, "subject": mail.subject,
@@ -73,6 +75,7 @@ WORDS = {
     "nl_NL": re.compile(r"\b(the|you|your|we have|is over)\b"),
     "en_US": re.compile(r"\b(het|uw|wij|wilt|hebt)\b"),
 }
+NOTICE = "onergy_residents.mail_template_notice"
 PICTURES = (
     "onergy_residents.mail_template_move_received",
     "onergy_residents.mail_template_mandate_new",
@@ -116,8 +119,12 @@ def test_everything_is_filled_in_and_translated(mails):
             assert rest not in text, (about, rest)
             assert rest not in mail["subject"], (about, rest)
         assert mail["subject"].strip(), about
+        if about == (NOTICE, "en_US"):
+            continue  # what staff wrote themselves is in one language
         left = WORDS[mail["lang"]].findall(f"{mail['subject']} {text}".lower())
         assert not left, (about, left, text)
+        if mail["template"].endswith("access_code"):
+            assert "7K3M-9QXT-4BVD-2HWN" in text
     subjects = {(mail["template"], mail["subject"]) for mail in mails}
     assert len(subjects) > len(mails) - 3, "subjects are not translated"
 

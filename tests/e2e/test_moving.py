@@ -136,7 +136,7 @@ def carry_out(visitor, site, contract, width):
     page.get_by_text("Wat er gaat gebeuren").wait_for()
     clerk.picture(f"move-09-medewerker-{width}")
     assert "Dorpsweg 5" in page.locator("[name=preview]").first.inner_text()
-    page.get_by_role("button", name="Uitvoeren").click()
+    page.get_by_role("button", name="Uitvoeren", exact=True).click()
     page.locator(".o_arrow_button_current[data-value=done]").wait_for()
     clerk.picture(f"move-10-uitgevoerd-{width}")
 

@@ -94,7 +94,7 @@ class OnergyPortalPayment(OnergyPortalAccount):
             errors["iban"] = str(error)
         if not typed["holder"]:
             errors["holder"] = request.env._(
-                "Fill in the name as it stands on the bank card."
+                "Fill in the name as written on the bank card."
             )
         if not typed["agree"]:
             errors["agree"] = request.env._("Tick this if you give permission.")

@@ -190,7 +190,7 @@ class OnergyMandate(models.Model):
         except ValidationError as error:
             raise UserError(
                 self.env._(
-                    "This is not a right IBAN. Look at your bank card or at your bank "
+                    "This is not a valid IBAN. Look at your bank card or at your bank "
                     "statement. It looks like NL12 BANK 0123 4567 89."
                 )
             ) from error

@@ -28,3 +28,4 @@ from . import test_privacy
 from . import test_portal_privacy
 from . import test_death_form
 from . import test_request_move
+from . import test_access_code_concurrency

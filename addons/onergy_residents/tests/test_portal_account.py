@@ -214,6 +214,55 @@ class TestPortalAccount(MockEmail, PortalCase):
                 self.assertEqual(response.status_code, 400)
         self.assertFalse(self.resident.phone)
 
+    def test_staff_change_nothing_of_a_resident(self):
+        """Whoever they name in the form: it is about their own login, with its word."""
+        named = {
+            "user_id": self.resident.id,
+            "partner_id": self.resident.partner_id.id,
+            "contract_id": self.contract.id,
+            "login": "resident",
+        }
+        for role, user in self.staff.items():
+            with self.subTest(role=role):
+                login = user.login
+                for password in ("resident", ""):
+                    page = self.post_as(
+                        login,
+                        f"{URL}/email",
+                        {"email": "x@example.com", "password": password, **named},
+                    ).text
+                    self.assertIn("onergy_email_password_error", page)
+                    page = self.post_as(
+                        login,
+                        f"{URL}/password",
+                        {
+                            "old": password,
+                            "new1": "three bikes",
+                            "new2": "three bikes",
+                            **named,
+                        },
+                    ).text
+                    self.assertIn("onergy_old_error", page)
+                _page, mails = self._ask_named(login, f"{role}@new.example", named)
+                self.assertNotIn("resident@example.com", "".join(mails))
+                self._confirm(self._token(mails, f"{role}@new.example"))
+                self.assertEqual(user.email, f"{role}@new.example")
+                new = {"old": login, "new1": "three bikes", "new2": "three bikes"}
+                page = self.post_as(login, f"{URL}/password", {**new, **named}).text
+                self.assertIn('role="status"', page)
+        self.assertEqual(self.resident.email, "resident@example.com")
+        self.assertFalse(
+            self.env["onergy.email.change"].search([("user_id", "=", self.resident.id)])
+        )
+        self.authenticate("resident", "resident")
+
+    def _ask_named(self, login, email, named):
+        with self.mock_mail_gateway():
+            page = self.post_as(
+                login, f"{URL}/email", {"email": email, "password": login, **named}
+            ).text
+        return page, {mail["email_to"][0]: mail["body"] for mail in self._mails}
+
     def test_old_changes_are_forgotten(self):
         Change = self.env["onergy.email.change"]
         with self.mock_mail_gateway():
