@@ -159,9 +159,7 @@ def look_inside(site, contract, last_day, width):
     assert stored == "True"
     assert deadline == str(last_day + timedelta(days=42))
     site.python(FINAL_RUN)
-    final = site.value(
-        "move.final_settlement_id.date_to", given=MOVE.format(contract)
-    )
+    final = site.value("move.final_settlement_id.date_to", given=MOVE.format(contract))
     assert final == str(last_day), "the final bill was not worked out"
 
 
@@ -187,9 +185,7 @@ def see_no_later_data(resident, site, contract, meter, last_day):
         ".map((chart) => chart.dataset.chart).join()"
     )
     assert str(last_day + timedelta(days=1)) not in days
-    assert site.value(
-        f"env['onergy.contract'].browse({contract}).state"
-    ) == "ended"
+    assert site.value(f"env['onergy.contract'].browse({contract}).state") == "ended"
 
 
 # ---------------------------------------------------------------------- landlord
@@ -210,9 +206,7 @@ first, second = let[{offset}], let[{offset} + 1]
 def test_landlord_sends_a_sheet(site, visitor, tmp_path, width):
     email = f"verhuurder-{width}@bewoner.example"
     given = LANDLORD + HOMES.format(offset=int(width == "390") * 2)
-    partner = (
-        "env['res.partner'].create({'name': 'Verhuur', 'parent_id': landlord.id})"
-    )
+    partner = "env['res.partner'].create({'name': 'Verhuur', 'parent_id': landlord.id})"
     login = site.make_resident(email, partner, given)
     first, second = site.values(
         "first.house_number", "second.house_number", given=given

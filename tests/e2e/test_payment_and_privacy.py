@@ -31,7 +31,6 @@ PERIOD_IS_OVER = "mandates[-1].valid_from = '2020-01-01'"
 NEW_ACCOUNT = "NL91 ABNA 0417 1643 00"
 
 
-
 @pytest.mark.parametrize("width", ["1280", "390"])
 def test_another_bank_account(site, visitor, mailbox, width):
     email, old = f"betaler-{width}@bewoner.example", f"oud-adres-{width}@example.com"
@@ -49,7 +48,7 @@ def test_another_bank_account(site, visitor, mailbox, width):
     payer.assert_fits()
     # Told at both addresses; the old account is used until the period is over.
     for address in (email, old):
-        assert "4300" in html_of(mailbox.to(address, "incasso")), address
+        assert "4300" in html_of(mailbox.to(address, "bankrekening")), address
     assert states(site, email) == "['active', 'pending']"
     site.python(MANDATES.format(login=email) + PERIOD_IS_OVER)
     site.run_cron("onergy_residents.ir_cron_mandate")
@@ -88,21 +87,20 @@ def stop_direct_debit(payer, site, mailbox, email, old):
     payer.picture("payment-6-gestopt")
     assert states(site, email) == "['replaced', 'revoked']"
     method = "mandates[-1].contract_id.payment_method"
-    assert (
-        site.value(method, given=MANDATES.format(login=email)) == "bank_transfer"
-    )
+    assert site.value(method, given=MANDATES.format(login=email)) == "bank_transfer"
     for address in (email, old):
         assert mailbox.to(address, "gestopt")
 
 
 # ----------------------------------------------------------------------- privacy
 
-RESIDENT = """
+RESIDENT = f"""
 contract = env["onergy.contract"].search(
     [("state", "=", "running"), ("complex_id.code", "=", "LK"),
-     ("partner_id.user_ids", "=", False), ("date_start", "<", "{year}-01-01"),
+     ("partner_id.user_ids", "=", False),
+     ("date_start", "<", "{date.today().year}-01-01"),
      ("connection_id.placement_ids.date_to", "=", False)], order="id desc", limit=1)
-""".format(year=date.today().year)
+"""
 BASIS = """
 env["onergy.complex"].search([("code", "=", "LK")]).write(
     {{"daily_basis": {basis!r}, "daily_basis_note": "Artikel 7"}})
@@ -169,8 +167,9 @@ def download_data(resident, site, email):
     content = download.value.path().read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
-        files = {name: archive.read(name).decode("utf-8-sig") for name in
-                 archive.namelist()}
+        files = {
+            name: archive.read(name).decode("utf-8-sig") for name in archive.namelist()
+        }
     persons = next(text for name, text in files.items() if "person.json" in name)
     assert json.loads(persons)[0]["email"] == email
     consents = next(text for name, text in files.items() if "consents.csv" in name)

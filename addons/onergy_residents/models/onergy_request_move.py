@@ -44,8 +44,9 @@ class OnergyRequest(models.Model):
         )
         wanted = _flatten(self.home_number)
         found = homes.filtered(
-            lambda home: _flatten(f"{home.house_number}{home.house_addition or ''}")
-            == wanted
+            lambda home: (
+                _flatten(f"{home.house_number}{home.house_addition or ''}") == wanted
+            )
         )
         return found if len(found) == 1 else found.browse()
 

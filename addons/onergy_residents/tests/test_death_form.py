@@ -107,7 +107,9 @@ class TestDeathForm(PortalCase):
         record = self.requests.search([])
         self.assertEqual(record.phone, "0301234567")
         self.assertFalse(record.email_from)
-        self.assertFalse(self.env["mail.mail"].sudo().search([("res_id", "=", record.id)]))
+        self.assertFalse(
+            self.env["mail.mail"].sudo().search([("res_id", "=", record.id)])
+        )
 
     def test_robots_and_floods_are_kept_out(self):
         self.assertIn("We received your message", self._send(website_url="http://spam"))

@@ -39,7 +39,9 @@ class TestRequestMove(OnergyCommon, TransactionCase):
         self.assertEqual(action["res_model"], "onergy.move")
         self.assertFalse(action.get("res_id"), "nothing is kept before he saves")
         form = Form(
-            self.env["onergy.move"].with_user(self.clerk).with_context(action["context"])
+            self.env["onergy.move"]
+            .with_user(self.clerk)
+            .with_context(**action["context"])
         )
         for name, value in values.items():
             form[name] = value
