@@ -30,6 +30,8 @@
         "views/onergy_vat_rate_views.xml",
         "views/onergy_delivery_set_views.xml",
         "views/onergy_connection_views.xml",
+        "views/onergy_cost_statement_views.xml",
+        "views/onergy_cost_share_views.xml",
         "views/onergy_complex_views.xml",
         "views/onergy_contract_views.xml",
         "views/onergy_settlement_views.xml",

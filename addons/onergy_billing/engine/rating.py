@@ -64,7 +64,12 @@ class Supply:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a bill. ``quantity`` is in GJ, or in days of ``year_days``."""
+    """One line of a bill. ``quantity`` is in GJ, or in days of ``year_days``.
+
+    A line with the unit ``share`` is a part of an actual cost: ``quantity`` of
+    ``whole`` (GJ, days, or m² times days) of the ``price`` that all pay together.
+    ``cost`` tells which cost.
+    """
 
     component: str
     start: date
@@ -77,6 +82,8 @@ class Line:
     year_days: int
     basis: str = "measured"
     tier_from: Decimal = Decimal(0)
+    cost: int = 0
+    whole: Decimal = Decimal(0)
 
     @property
     def key(self):
@@ -88,6 +95,7 @@ class Line:
             self.unit,
             self.vat_rate,
             self.tier_from,
+            self.cost,
         )
 
 

@@ -17,6 +17,7 @@ from . import onergy_outage_payment
 from . import onergy_settlement_calculator
 from . import onergy_settlement_meters
 from . import onergy_settlement_comparison
+from . import onergy_settlement_costs
 from . import onergy_settlement
 from . import onergy_settlement_calculation
 from . import onergy_settlement_correction
@@ -26,6 +27,11 @@ from . import onergy_settlement_line
 from . import onergy_settlement_reading
 from . import onergy_settlement_readings
 from . import onergy_settlement_advance
+from . import onergy_cost_statement
+from . import onergy_cost_allocation
+from . import onergy_cost_line
+from . import onergy_cost_share
+from . import onergy_cost_amount
 from . import onergy_billing_run
 from . import onergy_settlement_run
 from . import onergy_settlement_final

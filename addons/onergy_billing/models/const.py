@@ -23,6 +23,14 @@ UNITS = [
     ("once", "once"),
 ]
 
+#: Besides the components of a tariff, a bill may hold shares in actual costs.
+LINE_COMPONENTS = [
+    *COMPONENTS,
+    ("service_fixed", "Service costs, fixed part"),
+    ("service_metered", "Service costs, metered part"),
+]
+LINE_UNITS = [*UNITS, ("share", "share in the costs")]
+
 #: Units that make sense for a component; what is missing here is charged once.
 COMPONENT_UNITS = {
     "heat": ("gj",),
@@ -42,6 +50,11 @@ PARTS = [
 
 PRICE_DIGITS = (16, 4)
 TIER_DIGITS = (16, 3)
+
+#: Who may read settlements and costs; metering staff works without them.
+BILLING_GROUPS = (
+    "onergy_residents.group_customer_service,onergy_residents.group_accountant"
+)
 
 #: What the batch jobs leave out: nobody follows a bill, its history is its lines.
 QUIET = {

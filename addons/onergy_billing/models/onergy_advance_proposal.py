@@ -26,6 +26,7 @@ class OnergyAdvanceProposal(models.Model):
     basis = fields.Selection(
         [
             ("history", "Own use, corrected for the weather"),
+            ("costs", "Last bill of actual costs"),
             ("dwelling", "Average of such homes"),
             ("none", "Unknown"),
         ],
@@ -73,6 +74,7 @@ class OnergyAdvanceProposal(models.Model):
         ).sudo().unlink()  # sudo: a list is replaced, not deleted
         forecasts = contracts._get_forecasts()
         cooling = contracts._get_cooling_uses()
+        by_costs = contracts._get_cost_advices()
         prices, values = {}, []
         for contract in contracts:
             home = contract.connection_id
@@ -83,7 +85,7 @@ class OnergyAdvanceProposal(models.Model):
                 home.service_cooling,
                 contract._get_parts()[0],
             )
-            if key not in prices:
+            if key not in prices and not contract.complex_id._is_by_costs():
                 prices[key] = contract._get_current_prices(date_from)
             vals = {
                 "contract_id": contract.id,
@@ -92,10 +94,13 @@ class OnergyAdvanceProposal(models.Model):
                 "basis": "none",
                 "amount": contract.current_advance_amount,
             }
-            if contract in forecasts and all(prices[key].values()):
+            advice = by_costs.get(contract)
+            has_prices = key in prices and all(prices[key].values())
+            if contract in forecasts and has_prices:
                 advice = contract._prepare_advice(
                     *forecasts[contract], prices[key], cooling.get(contract.id)
                 )
+            if advice:
                 vals.update(
                     use=float(advice["use"]),
                     basis=advice["basis"],

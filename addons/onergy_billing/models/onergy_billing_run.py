@@ -110,16 +110,7 @@ class OnergyBillingRun(models.AbstractModel):
         self.ensure_one()
         if self.state != "checked":
             raise UserError(self.env._("Look at the preview first."))
-        if not self.env.user.has_group("onergy_residents.group_manager"):
-            raise UserError(self.env._("Only a manager approves a run."))
-        is_own = self.prepared_by_id == self.env.user
-        if is_own and self.company_id.onergy_second_approver:
-            raise UserError(
-                self.env._(
-                    "Somebody else has to approve what you prepared: four eyes see "
-                    "more than two."
-                )
-            )
+        self.company_id._onergy_check_approver(self.prepared_by_id)
         if not self._get_ready_count():
             raise UserError(self.env._("There is nothing to invoice in this run."))
 

@@ -9,11 +9,9 @@ from odoo.exceptions import ValidationError
 from odoo.tools import SQL, format_amount, plaintext2html
 
 from ..engine import advance_advice, advance_band, year_cost
+from ..engine.forecast import MONTHS
+from .const import BILLING_GROUPS
 
-#: Who may read settlements; metering staff works with contracts without them.
-BILLING_GROUPS = (
-    "onergy_residents.group_customer_service,onergy_residents.group_accountant"
-)
 #: Days of use that must be known to tell a year from them.
 HISTORY_DAYS = 300
 
@@ -27,7 +25,6 @@ class OnergyContract(models.Model):
         required=True,
         default="resident",
         tracking=True,
-        groups="base.group_user",
         help="The owner gets a bill of his own for the rent, of the same days as the "
         "bill of this contract. Bills that were made stay as they are.",
     )
@@ -77,7 +74,11 @@ class OnergyContract(models.Model):
         # sudo: who pays is settled here; a resident may not read his owner
         contract = self.sudo()
         home = contract.connection_id
-        if contract.set_rent_payer == "resident" or not home.delivery_set_id:
+        if (
+            not home.delivery_set_id
+            or contract.set_rent_payer == "resident"
+            or contract.complex_id._is_by_costs()  # rent is one of the costs then
+        ):
             return ["all"]
         owner = home._get_vacancy_payer()
         if owner.commercial_partner_id == contract.commercial_partner_id:
@@ -257,11 +258,44 @@ class OnergyContract(models.Model):
         self.ensure_one()
         today = today or fields.Date.context_today(self)
         forecast = self._get_forecasts(today).get(self)
+        if self.complex_id._is_by_costs():
+            return self._get_cost_advices().get(self, {})
         prices = self._get_current_prices(today)
         if not forecast or not all(prices.values()):
             return {}
         cooling = self._get_cooling_uses(today).get(self.id)
         return self._prepare_advice(*forecast, prices, cooling)
+
+    def _get_cost_advices(self):
+        """What a year costs by the last bill of actual costs.
+
+        :return: {contract: dict as of :meth:`_get_advance_advice`} with the basis
+            ``costs``; nothing for a contract without such a bill of a whole year
+        """
+        bills = self.env["onergy.settlement"].search(
+            [
+                ("contract_id", "in", self.ids),
+                ("state", "=", "posted"),
+                ("original_id", "=", False),
+                ("cost_share_id", "!=", False),
+                ("advance_advice", ">", 0),
+            ],
+            order="date_to, id",
+        )
+        exact = self.env["onergy.tariff"]._to_decimal
+        result = {}
+        for bill in bills:  # the last one of a contract stands
+            advice = exact(bill.advance_advice, 2)
+            low, high = bill._get_advance_band()
+            result[bill.contract_id] = {
+                "use": exact(bill.use, 3),
+                "basis": "costs",
+                "cost": advice * MONTHS,
+                "advice": advice,
+                "low": low,
+                "high": high,
+            }
+        return result
 
     def _prepare_advice(self, use, basis, prices, cooling=None):
         company = self.company_id

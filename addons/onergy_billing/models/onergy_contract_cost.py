@@ -70,6 +70,8 @@ class OnergyContract(models.Model):
         tariffs, known, result = {}, {}, {}
         for contract in self:
             home, complex_ = contract.connection_id, contract.complex_id
+            if complex_._is_by_costs():
+                continue  # what it costs is known after the year
             if complex_ not in tariffs:
                 tariffs[complex_] = Tariff._get_tariffs(complex_)
             key = (

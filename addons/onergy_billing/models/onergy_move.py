@@ -1,8 +1,4 @@
-from datetime import timedelta
-
 from odoo import api, fields, models
-
-from ..report.onergy_settlement_due import DEADLINE_DAYS
 
 
 class OnergyMove(models.Model):
@@ -12,7 +8,8 @@ class OnergyMove(models.Model):
         "Final bill before",
         compute="_compute_final_deadline",
         store=True,
-        help="Six weeks after the last day (Warmtewet, articles 2 and 8b).",
+        help="Six weeks after the last day (Warmtewet, articles 2 and 8b); of actual "
+        "costs six months after the year.",
     )
     final_settlement_id = fields.Many2one(
         "onergy.settlement",
@@ -28,7 +25,7 @@ class OnergyMove(models.Model):
             move.final_deadline = (
                 move.contract_id
                 and move.date_end
-                and move.date_end + timedelta(days=DEADLINE_DAYS)
+                and move.contract_id.complex_id._get_bill_deadline(move.date_end)
             )
 
     @api.depends("contract_id", "date_end")
@@ -59,7 +56,16 @@ class OnergyMove(models.Model):
 
     def _get_consequences(self):
         lines = super()._get_consequences()
-        if self.final_deadline:
+        if self.final_deadline and self.contract_id.complex_id._is_by_costs():
+            lines.append(
+                self.env._(
+                    "The final bill of %(payer)s is made when the costs of the year "
+                    "are known, and has to go out before %(day)s.",
+                    payer=self.contract_id.partner_id.name,
+                    day=self._get_day(self.final_deadline),
+                )
+            )
+        elif self.final_deadline:
             lines.append(
                 self.env._(
                     "The final bill of %(payer)s is worked out by itself a week after "

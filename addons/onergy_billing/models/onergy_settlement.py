@@ -4,7 +4,6 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 
-from ..report.onergy_settlement_due import DEADLINE_DAYS
 from .const import PARTS
 from .onergy_settlement_calculator import Period
 
@@ -100,6 +99,12 @@ class OnergySettlement(models.Model):
     outage_payment_ids = fields.One2many(
         "onergy.outage.payment", "settlement_id", "Outages", readonly=True
     )
+    cost_share_id = fields.Many2one(
+        "onergy.cost.share", readonly=True, index="btree_not_null", ondelete="restrict"
+    )
+    cost_statement_id = fields.Many2one(
+        related="cost_share_id.statement_id", string="Cost statement"
+    )
     snapshot = fields.Json(readonly=True, export_string_translation=False)
     amount_supply = fields.Monetary("Supply incl. VAT", readonly=True)
     amount_advances = fields.Monetary("Advances invoiced", readonly=True)
@@ -169,11 +174,11 @@ class OnergySettlement(models.Model):
                 f"{record.contract_id.name} {record.date_from} – {record.date_to}"
             )
 
-    @api.depends("date_to")
+    @api.depends("date_to", "complex_id")
     def _compute_deadline(self):
         for record in self:
-            record.deadline = record.date_to and record.date_to + timedelta(
-                days=DEADLINE_DAYS
+            record.deadline = record.date_to and record.complex_id._get_bill_deadline(
+                record.date_to
             )
 
     @api.depends("deadline", "state")

@@ -16,6 +16,15 @@ class OnergySettlement(models.Model):
         self.ensure_one()
         return sorted(self.line_ids.grouped(lambda ln: ln.date_from.year).items())
 
+    def _is_by_costs(self):
+        """Whether this bill is a share in actual costs."""
+        self.ensure_one()
+        return "share" in self.line_ids.mapped("unit")
+
+    def _get_cost_statement(self):
+        self.ensure_one()
+        return (self.cost_share_id or self.original_id.cost_share_id).statement_id
+
     def _get_vat_rows(self):
         """VAT of the supply and of the advances, by rate, as the bill shows it.
 

@@ -7,6 +7,8 @@ from dateutil.relativedelta import relativedelta
 from odoo import Command, api, models
 
 from ..engine import Bill, advance_advice
+from ..engine.forecast import MONTHS
+from ..engine.money import round_cent
 from .const import QUIET
 
 #: Deviation from the corrected use of a year before that is worth a look, percent.
@@ -56,6 +58,7 @@ class OnergySettlement(models.Model):
             "date_to": period.end,
             "is_final": contract.date_end == period.end,
             "snapshot": result.snapshot,
+            "cost_share_id": result.share.id if result.share else False,
             "state": "blocked" if result.errors else "ready",
             "errors": "\n".join(result.errors),
         }
@@ -67,7 +70,7 @@ class OnergySettlement(models.Model):
             sum((amount for _outage, amount in outages), Decimal(0)),
         )
         values.update(self._prepare_amounts(bill))
-        values.update(self._prepare_use(bill, before, average))
+        values.update(self._prepare_use(*self._get_use(result), before, average))
         values.update(
             line_ids=self._prepare_lines(bill),
             reading_ids=[
@@ -152,12 +155,22 @@ class OnergySettlement(models.Model):
         ]
 
     @api.model
-    def _prepare_use(self, bill, before, average):
+    def _get_use(self, result):
+        """(GJ of heat, GJ in periods with a reading that was not measured)"""
+        if result.share:
+            use = self.env["onergy.tariff"]._to_decimal(result.share.use_heat, 3)
+            return use, Decimal(0) if result.share.basis == "measured" else use
         heat = [
-            line for line in bill.lines if (line.component, line.unit) == ("heat", "gj")
+            line
+            for line in result.bill.lines
+            if (line.component, line.unit) == ("heat", "gj")
         ]
         use = sum((line.quantity for line in heat), Decimal(0))
-        loose = sum(line.quantity for line in heat if line.basis != "measured")
+        loose = (line.quantity for line in heat if line.basis != "measured")
+        return use, sum(loose, Decimal(0))
+
+    @api.model
+    def _prepare_use(self, use, loose, before, average):
         return {
             "use": float(use),
             "use_before": float(before or 0),
@@ -241,5 +254,7 @@ class OnergySettlement(models.Model):
             return Decimal(0)
         end = period.end + timedelta(days=1)
         year_days = (end - (end - relativedelta(years=1))).days
+        if contract.complex_id._is_by_costs():
+            return round_cent(bill.supply_total * year_days / days / MONTHS)
         use = {name: value * year_days / days for name, value in use.items()}
         return advance_advice(use, contract._get_current_prices(period.end))

@@ -42,6 +42,9 @@ class Result:
     snapshot: list = field(default_factory=list)
     errors: list = field(default_factory=list)
     advances: list = field(default_factory=list)
+    #: Where bills follow actual costs: the share in them, and its lines.
+    share: object = None
+    cost_lines: list | None = None
 
 
 class OnergySettlementCalculator(models.AbstractModel):
@@ -66,6 +69,11 @@ class OnergySettlementCalculator(models.AbstractModel):
             return []
         prices = self._get_prices(periods)
         vat = self.env["onergy.vat.rate"]._get_timelines()
+        costs = self._get_costs(periods)
+        for index, (share, _lines, _errors) in costs.items():
+            # The use that the costs were shared out by stands.
+            if share and periods[index].snapshot is None:
+                periods[index].snapshot = share.snapshot
         meters = self._get_meters(periods, prices, vat)
         weights = self._get_weights(periods, meters)
         advances = self._get_advances(periods, as_of) if with_advances else {}
@@ -83,21 +91,28 @@ class OnergySettlementCalculator(models.AbstractModel):
             result = Result(period, errors=list(prices[index][1]))
             if period.part != "owner":  # advances are the resident's
                 result.advances = advances.get(index, [])
+            if index in costs:
+                result.share, result.cost_lines, errors = costs[index]
+                result.errors += errors
             self._settle(supply, result)
             results.append(result)
         return results
 
     def _settle(self, supply, result):
-        heated = "heat" in supply.prices
-        if heated and not any(
-            meter.component == "heat" and meter.overlap(supply.start, supply.end)
-            for meter in supply.meters
+        by_tariff = result.cost_lines is None
+        if (
+            by_tariff
+            and "heat" in supply.prices
+            and not any(
+                meter.component == "heat" and meter.overlap(supply.start, supply.end)
+                for meter in supply.meters
+            )
         ):
             result.errors.append(
                 self.env._("No meter hangs at this address in this period.")
             )
         try:
-            lines = rate_supply(supply)
+            lines = rate_supply(supply) if by_tariff else result.cost_lines
             result.marks = self._get_marks(supply)
         except MissingPrice as error:
             result.errors.append(
@@ -108,14 +123,7 @@ class OnergySettlementCalculator(models.AbstractModel):
                 )
             )
         except MissingReading as error:
-            result.errors.append(
-                self.env._(
-                    "Meter %(meter)s has no reading on or beyond %(date)s. Enter a "
-                    "reading, or an estimate, in Metering.",
-                    meter=error.serial,
-                    date=format_date(self.env, error.day),
-                )
-            )
+            result.errors.append(self._describe_missing_reading(error))
         if any(rate is None for _move, rate, _day, _net, _vat in result.advances):
             result.errors.append(
                 self.env._("An advance invoice has no VAT rate or more than one.")
@@ -145,6 +153,9 @@ class OnergySettlementCalculator(models.AbstractModel):
         result = []
         for period in periods:
             home, site = period.contract.connection_id, period.contract.complex_id
+            if site._is_by_costs():
+                result.append((self._get_cost_timelines(), []))
+                continue
             if site not in tariffs:
                 tariffs[site] = Tariff._get_tariffs(site)
             key = (site, home._get_service_set(), home.delivery_set_id)
@@ -158,8 +169,6 @@ class OnergySettlementCalculator(models.AbstractModel):
 
     def _get_cap_errors(self, tariffs, period):
         """A price above the maximum is not billed: by law it is the maximum."""
-        if period.contract.complex_id.regime != "warmtewet":
-            return []
         above = self.env["onergy.tariff"]
         for tariff, following in zip_longest(tariffs, tariffs[1:]):
             ends = not following or following.valid_from > period.start

@@ -22,7 +22,12 @@ class OnergySettlementFinal(models.Model):
         limit = fields.Date.context_today(self) - timedelta(days=WAIT_DAYS)
         self.env.flush_all()
         due = self.env["onergy.settlement.due"]._read_group(
-            [("contract_id.date_end", "<=", limit), ("date_to", "<=", limit)],
+            [
+                # Where actual costs are billed, these are known after the year.
+                ("complex_id.regime", "=", "warmtewet"),
+                ("contract_id.date_end", "<=", limit),
+                ("date_to", "<=", limit),
+            ],
             ["company_id"],
             ["contract_id:recordset"],
         )

@@ -4,7 +4,7 @@ from odoo import api, fields, models
 from odoo.tools import format_date, formatLang
 
 from ..engine import Line
-from .const import COMPONENTS, PRICE_DIGITS, TIER_DIGITS, UNITS
+from .const import LINE_COMPONENTS, LINE_UNITS, PRICE_DIGITS, TIER_DIGITS
 
 BASES = [
     ("measured", "Measured"),
@@ -29,12 +29,23 @@ class OnergySettlementLine(models.Model):
     )
     currency_id = fields.Many2one(related="settlement_id.currency_id")
     sequence = fields.Integer()
-    component = fields.Selection(COMPONENTS, required=True)
+    component = fields.Selection(LINE_COMPONENTS, required=True)
     date_from = fields.Date("From", required=True)
     date_to = fields.Date("Until", required=True)
-    unit = fields.Selection(UNITS, required=True)
+    unit = fields.Selection(LINE_UNITS, required=True)
+    cost_line_id = fields.Many2one(
+        "onergy.cost.line", "Cost", index="btree_not_null", ondelete="restrict"
+    )
     quantity = fields.Float(
-        digits=(16, 3), aggregator=None, help="GJ, or days of the year."
+        digits=(16, 3),
+        aggregator=None,
+        help="GJ, or days of the year; of costs: GJ, days, or m² times days.",
+    )
+    whole_quantity = fields.Float(
+        "Of the complex",
+        digits=(16, 3),
+        aggregator=None,
+        help="Costs: the quantity of all payers of the complex together.",
     )
     year_days = fields.Integer("Days in the year", aggregator=None)
     price = fields.Float("Price incl. VAT", digits=PRICE_DIGITS, aggregator=None)
@@ -61,6 +72,8 @@ class OnergySettlementLine(models.Model):
             "vat_rate": float(line.vat_rate),
             "vat_amount": float(vat_amount),
             "basis": line.basis,
+            "cost_line_id": line.cost or False,
+            "whole_quantity": float(line.whole),
         }
 
     def _to_engine(self):
@@ -79,6 +92,8 @@ class OnergySettlementLine(models.Model):
                 line.year_days,
                 line.basis,
                 exact(line.tier_from, TIER_DIGITS[1]) if line.tier_from else Decimal(0),
+                line.cost_line_id.id or 0,
+                exact(line.whole_quantity, 3),
             )
             for line in self
         ]
@@ -88,7 +103,7 @@ class OnergySettlementLine(models.Model):
         self.ensure_one()
         labels = dict(self._fields["component"]._description_selection(self.env))
         values = {
-            "what": labels[self.component],
+            "what": self.cost_line_id.name or labels[self.component],
             "start": format_date(self.env, self.date_from),
             "end": format_date(self.env, self.date_to),
             "price": self._get_price_text(),
@@ -99,6 +114,16 @@ class OnergySettlementLine(models.Model):
         if self.unit == "gj":
             return self.env._(
                 "%(what)s, %(start)s to %(end)s: %(quantity)s GJ at %(price)s", **values
+            )
+        if self.component == "service_fixed":
+            return self.env._(
+                "%(what)s, fixed part, %(start)s to %(end)s: share in %(price)s",
+                **values,
+            )
+        if self.component == "service_metered":
+            return self.env._(
+                "%(what)s, metered part, %(start)s to %(end)s: share in %(price)s",
+                **values,
             )
         return self.env._(
             "%(what)s, %(start)s to %(end)s: %(quantity)s days at %(price)s a year",
@@ -122,6 +147,22 @@ class OnergySettlementLine(models.Model):
 
     def _get_quantity_text(self):
         self.ensure_one()
+        if self.unit == "share":
+            return self._get_share_text()
         if self.unit == "gj":
             return formatLang(self.env, self.quantity, digits=3)
         return f"{int(self.quantity)}/{self.year_days}"
+
+    def _get_share_text(self):
+        """What a share in the costs was reckoned by: own part of the whole."""
+        self.ensure_one()
+        is_metered = self.component == "service_metered"
+        own, whole = (
+            formatLang(self.env, number, digits=3 if is_metered else 0)
+            for number in (self.quantity, self.whole_quantity)
+        )
+        if is_metered:
+            return self.env._("%(own)s of %(whole)s GJ", own=own, whole=whole)
+        if self.cost_line_id.statement_id.fixed_key == "area":
+            return self.env._("%(own)s of %(whole)s m² × days", own=own, whole=whole)
+        return self.env._("%(own)s of %(whole)s days", own=own, whole=whole)

@@ -38,6 +38,10 @@ class OnergySettlement(models.Model):
         rates |= set(self.advance_ids.mapped("vat_rate"))
         result = {}
         for rate in rates:
+            if not rate:  # costs that are passed on without VAT
+                no_tax = (self.env["account.tax"], {"tax_ids": [Command.clear()]})
+                result[rate, False] = result[rate, True] = no_tax
+                continue
             tax = Rate._get_tax(self.company_id, rate)
             for is_refund in (False, True):
                 values = Rate._prepare_line_taxes(tax, is_refund)
@@ -155,6 +159,8 @@ class OnergySettlement(models.Model):
                         "tax_amount_currency": vat,
                         "tax_amount": vat,
                     }
-                },
+                }
+                if tax
+                else {},
             },
         }

@@ -1,4 +1,5 @@
 from odoo import fields, models
+from odoo.exceptions import UserError
 
 
 class ResCompany(models.Model):
@@ -65,3 +66,19 @@ class ResCompany(models.Model):
         "CHECK (onergy_advance_change_days >= 0)",
         "The days between two changes of an advance cannot be negative.",
     )
+
+    def _onergy_check_approver(self, prepared_by):
+        """Refuse unless this user is a manager, and another than who prepared it.
+
+        :raise UserError: with the reason
+        """
+        self.ensure_one()
+        if not self.env.user.has_group("onergy_residents.group_manager"):
+            raise UserError(self.env._("Only a manager approves this."))
+        if prepared_by == self.env.user and self.onergy_second_approver:
+            raise UserError(
+                self.env._(
+                    "Somebody else has to approve what you prepared: four eyes see "
+                    "more than two."
+                )
+            )

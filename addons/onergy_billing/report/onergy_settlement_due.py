@@ -3,6 +3,8 @@ from odoo.tools import SQL
 
 #: Warmtewet, articles 2 and 8b: six weeks after the contract year or contract end.
 DEADLINE_DAYS = 42
+#: Service costs: six months after the year.
+COST_DEADLINE_MONTHS = 6
 
 
 class OnergySettlementDue(models.Model):
@@ -36,7 +38,7 @@ class OnergySettlementDue(models.Model):
             WITH open_period AS (
                 SELECT c.id, c.connection_id, c.complex_id, c.company_id,
                        c.partner_id, c.date_start, c.date_end, x.billing_cycle,
-                       x.billing_month::int AS month,
+                       x.billing_month::int AS month, x.regime,
                        GREATEST(c.date_start, co.onergy_billing_start,
                                 last.date_to + 1) AS date_from
                   FROM onergy_contract c
@@ -60,16 +62,22 @@ class OnergySettlementDue(models.Model):
                   FROM open_period p
                  WHERE date_end IS NULL OR date_end >= date_from
             ), period AS (
-                SELECT *, LEAST(next_start - 1, date_end) AS date_to FROM cycle
+                SELECT *, LEAST(next_start - 1, date_end) AS date_to,
+                       CASE WHEN regime = 'warmtewet'
+                            THEN LEAST(next_start - 1, date_end) + %(days)s
+                            ELSE (next_start + make_interval(months => %(months)s)
+                                 )::date - 1
+                       END AS deadline
+                  FROM cycle
             )
             SELECT id, id AS contract_id, connection_id, complex_id, company_id,
                    partner_id, date_from, date_to,
-                   date_to + %(days)s AS deadline,
-                   date_to + %(days)s - CURRENT_DATE AS days_left,
+                   deadline, deadline - CURRENT_DATE AS days_left,
                    COALESCE(date_to = date_end, FALSE) AS is_final
               FROM period WHERE date_to < CURRENT_DATE
             """,
             days=DEADLINE_DAYS,
+            months=COST_DEADLINE_MONTHS,
         )
 
     def action_open_contract(self):

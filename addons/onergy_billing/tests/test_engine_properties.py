@@ -8,10 +8,14 @@ from odoo.tests import BaseCase, tagged
 
 from ..engine import (
     Bill,
+    Cost,
     MeterPeriod,
+    NothingMetered,
     Reading,
+    Share,
     Supply,
     Weights,
+    allocate,
     difference,
     rate_supply,
     round_cent,
@@ -108,6 +112,41 @@ class TestProperties(BaseCase):
         for share, part in zip(shares, parts, strict=True):
             if whole:
                 self.assertLess(abs(share - total * part / whole), D("0.01"))
+
+    @given(
+        st.lists(st.tuples(st.integers(-(10**7), 10**7), st.integers(0, 10000))),
+        st.lists(
+            st.tuples(st.integers(1, 366 * 1500), st.integers(0, 10**5)), min_size=1
+        ),
+    )
+    @settings(deadline=None)
+    def test_shares_are_the_costs(self, costs, payers):
+        """What is shared out is what was spent, and nobody's share is off by a cent."""
+        costs = [
+            Cost(key, D(cents) / 100, D(percent) / 100)
+            for key, (cents, percent) in enumerate(costs)
+        ]
+        shares = [
+            Share(key, D(weight) / 10, {"heat": D(use) / 1000})
+            for key, (weight, use) in enumerate(payers)
+        ]
+        uses = sum(share.use["heat"] for share in shares)
+        if not uses and any(cost.metered for cost in costs):
+            with self.assertRaises(NothingMetered):
+                allocate(costs, shares)
+            return
+        result = allocate(costs, shares)
+        weights = sum(share.weight for share in shares)
+        for cost in costs:
+            parts = [result[cost.key, share.key] for share in shares]
+            self.assertEqual(
+                sum(fixed + metered for fixed, metered in parts), cost.amount
+            )
+            for share, (fixed, metered) in zip(shares, parts, strict=True):
+                exact = cost.fixed * share.weight / weights
+                self.assertLess(abs(fixed - exact), D("0.01"))
+                exact = cost.metered * share.use["heat"] / (uses or 1)
+                self.assertLess(abs(metered - exact), D("0.01"))
 
     @given(meters(), weights())
     @settings(max_examples=40, deadline=None)

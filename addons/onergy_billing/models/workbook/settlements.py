@@ -65,12 +65,19 @@ class OnergyWorkbookBuilder(models.AbstractModel):
                 6,
                 SQL(
                     """
-                    SELECT sum(l.quantity) FROM onergy_settlement_line l
-                      JOIN onergy_settlement s ON s.id = l.settlement_id
-                      JOIN account_move m ON m.id = s.move_id
-                     WHERE l.unit = 'gj' AND s.original_id IS NULL AND %s
+                    SELECT sum(quantity) FROM (
+                        SELECT l.quantity FROM onergy_settlement_line l
+                          JOIN onergy_settlement s ON s.id = l.settlement_id
+                          JOIN account_move m ON m.id = s.move_id
+                         WHERE l.unit = 'gj' AND s.original_id IS NULL AND %(is_due)s
+                         UNION ALL
+                        -- By actual costs: what these were shared out by.
+                        SELECT c.use_heat + c.use_cooling FROM onergy_cost_share c
+                          JOIN onergy_settlement s ON s.cost_share_id = c.id
+                          JOIN account_move m ON m.id = s.move_id
+                         WHERE s.original_id IS NULL AND %(is_due)s) billed
                     """,
-                    condition,
+                    is_due=condition,
                 ),
             ),
             _("Differences of the readings are the GJ that were billed."),
@@ -81,8 +88,15 @@ class OnergyWorkbookBuilder(models.AbstractModel):
         _ = self.env._
         condition = self._get_settlements(workbook)
         components = SQL(", ").join(
-            SQL("sum(l.amount) FILTER (WHERE l.component = %s)", component)
-            for component in ("heat", "cooling", "standing", "metering", "delivery_set")
+            SQL("sum(l.amount) FILTER (WHERE l.component IN %s)", group)
+            for group in (
+                ("heat",),
+                ("cooling",),
+                ("standing",),
+                ("metering",),
+                ("delivery_set",),
+                ("service_fixed", "service_metered"),
+            )
         )
         return self._write_list(
             workbook,
@@ -99,6 +113,7 @@ class OnergyWorkbookBuilder(models.AbstractModel):
                 (_("Standing charge"), "money", True),
                 (_("Metering charge"), "money", True),
                 (_("Rent of the delivery set"), "money", True),
+                (_("Service costs"), "money", True),
                 (_("Supply incl. VAT"), "money", True),
                 (_("VAT on the supply"), "money", True),
                 (_("Advances incl. VAT"), "money", True),
@@ -125,7 +140,7 @@ class OnergyWorkbookBuilder(models.AbstractModel):
                 condition,
             ),
             (
-                15,
+                16,
                 SQL(
                     """
                     SELECT sum(l.balance) FROM account_move_line l
