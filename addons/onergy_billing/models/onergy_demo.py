@@ -10,6 +10,21 @@ PRICES = {
     0: {"heat": 39.90, "standing": 612.00, "metering": 33.60, "delivery_set": 154.20},
 }
 COOLING = 284.00
+#: What a year cost the complexes that are billed by actual costs: name, amount per
+#: dwelling incl. VAT, VAT (%), fixed part (%), and the meter that shares the rest.
+COSTS = {
+    "BH": [
+        ("Inkoop warmte", 640.00, 21.0, 35.0, "heat"),
+        ("Onderhoud installatie", 96.50, 21.0, 100.0, "heat"),
+        ("Meters en afrekening", 31.25, 21.0, 100.0, "heat"),
+    ],
+    "WL": [
+        ("Stroom warmtepompen, warmte", 410.00, 21.0, 30.0, "heat"),
+        ("Stroom warmtepompen, koude", 118.40, 21.0, 30.0, "cooling"),
+        ("Onderhoud bronnen en pompen", 164.00, 21.0, 100.0, "heat"),
+        ("Verzekering installatie", 22.10, 0.0, 100.0, "heat"),
+    ],
+}
 #: The home whose meter was exchanged (see the demo of onergy_metering).
 EXCHANGED = 4
 INVOICED_MONTHS = 12
@@ -18,9 +33,10 @@ INVOICED_MONTHS = 12
 class OnergyDemo(models.AbstractModel):
     """Tariffs and bills for the demo supplier.
 
-    Each complex was taken over with the first advance that is known here. One has its
-    bills, among them that of somebody who moved out of a home with an exchanged meter;
-    those of another wait for approval; those of the third are due.
+    Each complex was taken over with the first advance that is known here. The heat
+    network and the landlord's building have their bills, among them that of somebody
+    who moved out of a home with an exchanged meter, and of an owner who pays the rent
+    of a delivery set; those of the owners' association wait for approval.
     """
 
     _inherit = "onergy.demo"
@@ -45,6 +61,8 @@ class OnergyDemo(models.AbstractModel):
         ).delivery_set_id = self.env.ref("onergy_billing.delivery_set_individual")
         self._load_tariffs(today)
         self._load_move_out(homes[EXCHANGED], month)
+        self._load_set_rent(sites[0])
+        self._load_cost_statements(sites)
         self._load_settlements(sites, today)
         self._load_advance_run(month)
 
@@ -100,23 +118,81 @@ class OnergyDemo(models.AbstractModel):
         amount = leaver.advance_ids.sorted("date_from")[-1:].amount
         contract._set_advance(amount, contract.date_start, "staff")
 
-    def _load_settlements(self, sites, today):
-        users = {
+    def _load_set_rent(self, site):
+        """One dwelling is let by somebody who pays the rent of its delivery set."""
+        contract = self.env["onergy.contract"].search(
+            [
+                ("complex_id", "=", site.id),
+                ("role", "=", "tenant"),
+                ("date_end", "=", False),
+            ],
+            order="id",
+            limit=1,
+        )
+        home = contract.connection_id
+        home.owner_id = self.env["res.partner"].create(
+            {
+                "name": "Verhuurder Linde B.V.",
+                "is_company": True,
+                "email": "verhuurder@example.com",
+                "street": home.street,
+                "zip": home.zip,
+                "city": home.city,
+                "country_id": home.country_id.id,
+                "lang": self._demo_lang(),
+            }
+        )
+        contract.set_rent_payer = "owner"
+
+    def _load_cost_statements(self, sites):
+        users = self._get_users()
+        for site in sites.filtered(lambda s: s.code in COSTS):
+            statement = (
+                self.env["onergy.cost.statement"]
+                .with_user(users["clerk"])
+                .create(
+                    {
+                        "complex_id": site.id,
+                        "line_ids": [
+                            Command.create(
+                                {
+                                    "name": name,
+                                    "amount": round(amount * site.connection_count, 2),
+                                    "vat_rate": vat_rate,
+                                    "fixed_percent": percent,
+                                    "component": component,
+                                }
+                            )
+                            for name, amount, vat_rate, percent, component in COSTS[
+                                site.code
+                            ]
+                        ],
+                    }
+                )
+            )
+            statement.action_share_out()
+            statement.with_user(users["manager"]).action_confirm()
+
+    def _get_users(self):
+        return {
             role: self.env["res.users"].search([("login", "=", login)])
             for role, login, _password in self.logins()
         }
+
+    def _load_settlements(self, sites, today):
+        users = self._get_users()
         posted, waiting = (
             self.env["onergy.settlement.run"]
             .with_user(users["clerk"])
             .create(
                 {
-                    "complex_ids": [Command.set(site.ids)],
+                    "complex_ids": [Command.set(group.ids)],
                     "date_until": today - timedelta(days=1),
                     "invoice_date": today - timedelta(days=2),
                     "update_advances": True,
                 }
             )
-            for site in (sites[0], sites[-1])
+            for group in (sites[:-1], sites[-1])
         )
         for run in posted, waiting:
             run.action_calculate()

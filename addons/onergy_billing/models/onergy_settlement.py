@@ -125,7 +125,7 @@ class OnergySettlement(models.Model):
         "Average use (GJ)",
         digits=(16, 3),
         readonly=True,
-        help="Of homes of the same kind in the complex.",
+        help="Of similar homes, in groups of ten payers or more.",
     )
     use_change = fields.Float("Change (%)", digits=(8, 1), readonly=True)
     calculated_share = fields.Float(

@@ -15,8 +15,6 @@ from .const import QUIET
 USE_DEVIATION = 50
 #: Part of the use that was not measured and is worth a look, percent.
 CALCULATED_SHARE = 25
-#: Homes that an average is taken over at least, so that it tells of nobody.
-MIN_HOMES = 10
 
 
 class OnergySettlement(models.Model):
@@ -34,7 +32,7 @@ class OnergySettlement(models.Model):
         results = calculator._calculate(periods)
         used = {i: p for i, p in enumerate(periods) if p.part != "owner"}
         before = calculator._get_comparisons(used)
-        average = self._get_averages(used)
+        average = calculator._get_averages(used)
         outages = self.env["onergy.outage"]._get_due_payments(periods)
         records = self.with_context(**QUIET).create(
             [
@@ -202,45 +200,6 @@ class OnergySettlement(models.Model):
         if values["amount_total"] < 0:
             warnings.append(self.env._("The resident gets money back."))
         return warnings
-
-    def _get_averages(self, periods):
-        """Average use of homes of the same kind in the complex, per period.
-
-        :param dict periods: by index
-        :return: {index: GJ}; nothing where fewer than ten homes are known
-        """
-        self.env["onergy.consumption.day"].flush_model()
-        cache = {}
-        result = {}
-        for index, period in periods.items():
-            contract = period.contract
-            key = (contract.complex_id.id, period.start, period.end)
-            if key not in cache:
-                cache[key] = self._query_averages(*key)
-            result[index] = cache[key].get(contract.connection_id.dwelling_type)
-        return result
-
-    def _query_averages(self, complex_id, start, end):
-        """{dwelling type: GJ} of the homes with a value for each day."""
-        self.env.cr.execute(
-            """
-            SELECT dwelling_type, avg(use)::text
-              FROM (
-                SELECT c.id, c.dwelling_type, sum(d.quantity) AS use
-                  FROM onergy_connection c
-                  JOIN onergy_meter_placement p ON p.connection_id = c.id
-                  JOIN onergy_consumption_day d
-                    ON d.meter_id = p.meter_id AND d.register = 'energy'
-                   AND d.connection_id = c.id AND d.day BETWEEN %s AND %s
-                 WHERE c.complex_id = %s
-                 GROUP BY c.id
-                HAVING count(DISTINCT d.day) = %s
-              ) homes
-             GROUP BY dwelling_type HAVING count(*) >= %s
-            """,
-            (start, end, complex_id, (end - start).days + 1, MIN_HOMES),
-        )
-        return {kind: Decimal(use) for kind, use in self.env.cr.fetchall()}
 
     def _get_advice(self, contract, period, bill):
         """Advance that a year like this one takes, at the prices that hold now."""

@@ -1,12 +1,17 @@
 from datetime import date, timedelta
 from decimal import Decimal
 
+from dateutil.relativedelta import relativedelta
+
 from odoo import api, models
 from odoo.tools import SQL
 
+from ..engine import Weights
+from ..engine.timeline import ONE_DAY
+
 
 class OnergySettlementCalculator(models.AbstractModel):
-    """Use of the same days a year before, corrected for the weather."""
+    """What a use is compared with: that of a year before, and of similar homes."""
 
     _inherit = "onergy.settlement.calculator"
 
@@ -52,6 +57,60 @@ class OnergySettlementCalculator(models.AbstractModel):
                 factors[key] = self._get_weather_factor(period)
             result[index] = Decimal(quantity) * factors[key]
         return result
+
+    @api.model
+    def _get_averages(self, periods):
+        """What similar homes used on average, as ``onergy.peer.use`` tells it.
+
+        Of the first and the last month only a part may be asked: that is taken by
+        weighted degree days where these are known, else by days.
+
+        :param dict periods: by index
+        :return: {index: GJ}; nothing where a month has no group of ten or more payers
+        """
+        homes = self.env["onergy.connection"].union(
+            *(period.contract.connection_id for period in periods.values())
+        )
+        if not homes:
+            return {}
+        averages = self.env["onergy.peer.use"]._get_averages(
+            homes,
+            min(period.start.replace(day=1) for period in periods.values()),
+            max(period.end for period in periods.values()),
+        )
+        weights, result = {}, {}
+        for index, period in periods.items():
+            total = Decimal(0)
+            for month in self._get_months(period):
+                average = averages.get((period.contract.connection_id.id, month))
+                if average is None:
+                    break
+                total += self._take_part(period, month, average, weights)
+            else:
+                result[index] = total
+        return result
+
+    @api.model
+    def _get_months(self, period):
+        """First days of the months that a period touches."""
+        month = period.start.replace(day=1)
+        while month <= period.end:
+            yield month
+            month += relativedelta(months=1)
+
+    def _take_part(self, period, month, average, weights):
+        """The part of a month's average that falls in a period, in GJ."""
+        average = self.env["onergy.tariff"]._to_decimal(average, 3)
+        first, until = month, month + relativedelta(months=1)
+        start, end = max(first, period.start), min(until, period.end + ONE_DAY)
+        if (start, end) == (first, until):
+            return average
+        key = (period.contract.complex_id.weather_station, month)
+        if key not in weights:
+            weights[key] = Weights(self._get_degree_days(*key, until))
+        before = weights[key].share(first, start, until) if start > first else 0
+        up_to = weights[key].share(first, end, until) if end < until else 1
+        return average * (up_to - before)
 
     def _a_year_before(self, period):
         days = period.end - period.start

@@ -203,6 +203,38 @@ class TestSettlement(SettlementCommon):
         self.assertGreater(settlement.use_change, 90)
         self.assertIn("off that of a year before", settlement.warnings)
 
+    def test_average_is_that_of_similar_homes(self):
+        """Of a part of a month a part; nothing when one month has no group."""
+        self._load_case_a()
+        self.home.floor_area = 80
+        months = [date(2024, month, 1) for month in range(7, 13)]
+        months += [date(2025, month, 1) for month in range(1, 7)]
+        peers = self.env["onergy.peer.use"].sudo().create(
+            [
+                {
+                    "company_id": self.company.id,
+                    "month": month,
+                    "complex_id": self.complex.id,
+                    "regime": "warmtewet",
+                    "dwelling_type": "apartment",
+                    "area_class": "75",
+                    "homes": 12,
+                    "payers": 12,
+                    "average": 2.0,
+                    "has_average": True,
+                }
+                for month in months
+            ]
+        )
+        self.assertEqual(self.settle(post=False).settlement_ids.use_average, 24.0)
+        self.env["onergy.settlement"].search([]).action_cancel()
+        self.contract.date_end = "2025-03-16"
+        settlement = self.settle(post=False).settlement_ids
+        self.assertEqual(settlement.use_average, round(16 + 2 * 16 / 31, 3))
+        settlement.action_cancel()
+        peers[3].has_average = False
+        self.assertEqual(self.settle(post=False).settlement_ids.use_average, 0.0)
+
     def test_vat_change_splits_the_period(self):
         """Heat was at 9 % in the second half of 2022."""
         self._create_tariff(

@@ -295,6 +295,7 @@ class TestTariffLoad(BillingCommon):
         action = wizard.action_load()
         tariff = self.env["onergy.tariff"].search([("name", "=", wizard.name)])
         self.assertEqual(action["res_id"], (tariff or wizard).id)
+        self.assertLessEqual(set(wizard.error_ids.mapped("filename")), {filename})
         return tariff, [(e.line, e.field, e.remedy) for e in wizard.error_ids]
 
     def test_load(self):

@@ -71,7 +71,14 @@ class OnergyTariffLoad(models.TransientModel):
             tariff, errors = self._create_tariff(values)
         if errors:
             self.error_ids = [
-                Command.create({"line": line, "field": name, "remedy": remedy})
+                Command.create(
+                    {
+                        "filename": self.filename or self.name,
+                        "line": line,
+                        "field": name,
+                        "remedy": remedy,
+                    }
+                )
                 for line, name, remedy in sorted(errors, key=lambda row: row[0])
             ]
             return {
@@ -110,8 +117,9 @@ class OnergyTariffLoad(models.TransientModel):
         except (BadZipFile, InvalidFileException, KeyError, OSError, ValueError) as e:
             raise UserError(
                 self.env._(
-                    "This file cannot be read. Save it as .xlsx or .csv and choose it "
-                    "again."
+                    "%(file)s cannot be read. Save it as .xlsx or .csv and choose it "
+                    "again.",
+                    file=self.filename or self.name,
                 )
             ) from e
         sheet = book.worksheets[0]

@@ -9,6 +9,7 @@ class OnergyTariffLoadError(models.TransientModel):
     _order = "line, id"
 
     load_id = fields.Many2one("onergy.tariff.load", required=True, ondelete="cascade")
+    filename = fields.Char("File")
     line = fields.Integer()
     field = fields.Char("Column")
     remedy = fields.Char("What to do")
