@@ -50,6 +50,7 @@
         "report/onergy_letter_templates.xml",
         "report/onergy_access_letter_templates.xml",
         "report/onergy_notice_letter_templates.xml",
+        "report/onergy_move_letter_templates.xml",
         "report/onergy_mandate_templates.xml",
         "wizards/onergy_access_invite_views.xml",
         "wizards/onergy_mandate_entry_views.xml",

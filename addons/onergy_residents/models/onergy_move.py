@@ -434,6 +434,22 @@ class OnergyMove(models.Model):
             # sudo: triggering a cron is for administrators
             self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
 
+    def _plan_letter(self):
+        """Whoever has no e-mail address hears by post that it was arranged."""
+        for move in self.filtered(lambda m: m.partner_id and not m._get_mail_to()):
+            move.activity_schedule(
+                "mail.mail_activity_data_todo",
+                summary=self.env._("Print the letter: this payer has no e-mail"),
+                user_id=(move.user_id or self.env.user).id,
+            )
+
+    def action_print_letter(self):
+        """Print what was noted or arranged, for the window of an envelope."""
+        self.activity_feedback(["mail.mail_activity_data_todo"])
+        return self.env.ref("onergy_residents.action_report_move_letter").report_action(
+            self, config=False
+        )
+
     def _format_day(self, day):
         """Return a day in words, in the language of the resident."""
         return format_date(

@@ -304,6 +304,7 @@ class OnergyMoveExecution(models.Model):
         self.write({"state": "done", "date_done": fields.Datetime.now()})
         self._after_carry_out()
         self._send_mail("mail_template_move_done")
+        self._plan_letter()
 
     def _after_carry_out(self):
         """Hook: the contracts are in place. Other addons plan what follows."""

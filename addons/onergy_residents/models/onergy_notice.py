@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
@@ -138,6 +140,9 @@ class OnergyNotice(models.Model):
         self.ensure_one()
         start = self._format_moment(self.date_start)
         end = self._format_moment(self.date_solved or self.date_end)
+        if end and end.rpartition(" ")[0] == start.rpartition(" ")[0]:
+            # The day is named once.
+            end = end.rpartition(" ")[2]
         if end:
             return self.env._("%(start)s until %(end)s", start=start, end=end)
         return self.env._("since %(start)s, end not known yet", start=start)
@@ -270,9 +275,17 @@ class OnergyNotice(models.Model):
         return self.search(
             Domain("delivery_ids.contract_id", "=", contract.id)
             & Domain("state", "=", "published")
+            & self._get_lived_domain(contract)
             & (
                 Domain("date_end", "=", False)
                 | Domain("date_end", ">=", fields.Datetime.now())
                 | Domain("kind", "=", "outage")
             )
         )
+
+    @api.model
+    def _get_lived_domain(self, contract):
+        """Return the domain of what begins before the resident has left."""
+        if not contract.date_end:
+            return Domain.TRUE
+        return Domain("date_start", "<", contract.date_end + timedelta(days=1))

@@ -242,6 +242,57 @@ class TestMails(InviteCommon, MailCase, TransactionCase):
 
 
 @tagged("post_install", "-at_install")
+class TestMoveLetter(OnergyCommon, TransactionCase):
+    """Whoever has no e-mail address hears of his move by post."""
+
+    def _print(self, move):
+        move = move.with_user(self.staff["customer_service"])
+        action = move.action_print_letter()
+        pages, _kind = self.env["ir.actions.report"]._render_qweb_html(
+            action["report_name"], move.ids
+        )
+        return html.fromstring(pages).text_content()
+
+    def _move(self, **values):
+        return self.env["onergy.move"].create(
+            {
+                "contract_id": self.contract.id,
+                "next_kind": "later",
+                "user_id": self.staff["customer_service"].id,
+                **values,
+            }
+        )
+
+    def test_a_move_in_the_language_of_the_resident(self):
+        self.resident.write({"email": False, "lang": "nl_NL"})
+        move = self._move(date_end="2026-03-31", new_street="Kade 5", new_city="Ede")
+        text = self._print(move)
+        self.assertIn("Wij hebben uw bericht ontvangen", text)
+        move.action_carry_out()
+        todo = move.activity_search(["mail.mail_activity_data_todo"])
+        self.assertEqual(len(todo), 1, "somebody has to print it")
+        text = self._print(move)
+        for part in ("31 maart 2026", "Kade 5", "First resident"):
+            self.assertIn(part, text)
+        self.assertFalse(move.activity_search(["mail.mail_activity_data_todo"]))
+
+    def test_heirs_without_e_mail(self):
+        move = self._move(
+            kind="death", contact_name="Daughter", new_street="Kade 7", new_city="Ede"
+        )
+        move.action_carry_out()
+        self.assertTrue(move.activity_search(["mail.mail_activity_data_todo"]))
+        text = self._print(move)
+        self.assertIn("Daughter", text)
+        self.assertIn("Kade 7", text)
+
+    def test_who_has_e_mail_gets_no_letter(self):
+        move = self._move(date_end="2026-03-31")
+        move.action_carry_out()
+        self.assertFalse(move.activity_search(["mail.mail_activity_data_todo"]))
+
+
+@tagged("post_install", "-at_install")
 class TestLettersDownload(InviteCommon, HttpCase):
     def _download(self, user, wizard):
         self.authenticate(user.login, user.login)

@@ -168,7 +168,7 @@ class TestNotice(OnergyCommon, MailCase):
         self.assertEqual(notice._get_services_text(), "heating, hot water and cooling")
         self.assertEqual(
             notice._get_period_text(),
-            "10 January 2026 08:00 until 10 January 2026 12:30",
+            "10 January 2026 08:00 until 12:30",
         )
         notice.date_end = False
         self.assertIn("end not known yet", notice._get_period_text())

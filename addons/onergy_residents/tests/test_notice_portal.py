@@ -52,6 +52,17 @@ class TestNoticePortal(PortalCase):
         )
         self.assertNotIn("Boiler check", self.open_as("resident", "/my"))
 
+    def test_who_has_left_is_not_troubled_with_what_comes_later(self):
+        self._publish(
+            name="Boiler check",
+            kind="planned",
+            date_start=fields.Datetime.now() + timedelta(days=9),
+            date_end=fields.Datetime.now() + timedelta(days=10),
+        )
+        self.assertIn("Boiler check", self.open_as("resident", "/my"))
+        self.contract.date_end = fields.Date.context_today(self.contract)
+        self.assertNotIn("Boiler check", self.open_as("resident", "/my"))
+
     def test_each_reads_his_own(self):
         notice = self._publish(connection_ids=self.home.ids)
         self.assertIn("Pump broken", self.open_as("resident", "/my/notices"))
