@@ -56,7 +56,15 @@ class TestHeatingViews(MeteringCase, HttpCase):
         contract = self.contract.with_context(lang="nl_NL")
         for unit in ("GJ", "kWh", "EUR"):
             write = contract._get_use_writer(unit)
-            for text in ("0", "0.005", "0.5", "12.345", "999.994", "999.995", "12345.6"):
+            for text in (
+                "0",
+                "0.005",
+                "0.5",
+                "12.345",
+                "999.994",
+                "999.995",
+                "12345.6",
+            ):
                 amount = Decimal(text)
                 self.assertEqual(write(amount), contract._format_use(amount, unit))
                 self.assertEqual(write(-amount), contract._format_use(-amount, unit))

@@ -9,7 +9,9 @@ from . import (
     onergy_mandate,
     payt_bank_payment,
     payt_case,
-    payt_connection,
+    payt_connection,  # before its parts
+    payt_connection_health,
+    payt_connection_login,
     payt_cursor,
     payt_debtor,
     payt_difference,
@@ -30,7 +32,8 @@ from . import (
     payt_push_once,
     payt_push_preview,
     payt_token,
-    payt_transaction,
+    payt_transaction,  # before its parts
+    payt_transaction_booking,
     payt_transaction_line,
     res_partner,
 )

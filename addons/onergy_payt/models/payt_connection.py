@@ -1,24 +1,9 @@
-import contextlib
 import hashlib
 import secrets
 
-from psycopg2.errors import SerializationFailure
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.modules.module import get_manifest
 from odoo.tools import SQL
-
-from ..client import (
-    ClientCredentialsTokens,
-    PaytClient,
-    PaytError,
-    RefreshTokens,
-    StaticToken,
-    authorize_url,
-    exchange_code,
-)
-from ..tools import DatabaseLimiter, DatabaseTokenStore
 
 HOSTS = {
     "demo": ("https://demo-api.paytsoftware.com", "https://demo.paytsoftware.com"),
@@ -26,9 +11,7 @@ HOSTS = {
 }
 # Payt documents ten requests per second and token.
 MAX_RATE = 10
-SILENT_HOURS = 24
 JOURNAL_CODE = "PAYT"
-ACTIVITY = "mail.mail_activity_data_todo"
 
 
 class PaytConnection(models.Model):
@@ -200,22 +183,6 @@ class PaytConnection(models.Model):
     )
     currency_id = fields.Many2one(related="company_id.currency_id")
 
-    # Health
-    last_push = fields.Datetime(readonly=True, copy=False)
-    last_pull = fields.Datetime(readonly=True, copy=False)
-    last_change_seen = fields.Datetime(readonly=True, copy=False)
-    last_webhook = fields.Datetime(compute="_compute_last_webhook")
-    last_error = fields.Char(readonly=True, copy=False)
-    webhooks_silent = fields.Boolean(compute="_compute_webhooks_silent")
-    cursor_ids = fields.One2many("payt.cursor", "connection_id")
-    pending_count = fields.Integer(compute="_compute_counts")
-    failed_count = fields.Integer(compute="_compute_counts")
-    attention_count = fields.Integer(compute="_compute_counts")
-    unread_count = fields.Integer(compute="_compute_counts")
-    bank_count = fields.Integer(compute="_compute_counts")
-    plan_count = fields.Integer(compute="_compute_counts")
-    difference_count = fields.Integer(compute="_compute_counts")
-
     _company_uniq = models.UniqueIndex(
         "(company_id) WHERE active", "This company already has a Payt connection."
     )
@@ -256,86 +223,11 @@ class PaytConnection(models.Model):
                 and connection.fingerprint == here
             )
 
-    @api.depends("auth_mode", "api_token", "client_id", "client_secret")
-    def _compute_is_connected(self):
-        tokens = {
-            token.connection_id: token
-            for token in self.env["payt.token"].search(
-                [("connection_id", "in", self.ids)]
-            )
-        }
-        for connection in self:
-            application = connection.client_id and connection.client_secret
-            if connection.auth_mode == "static":
-                connection.is_connected = bool(connection.api_token)
-            elif connection.auth_mode == "client_credentials":
-                connection.is_connected = bool(application)
-            else:
-                token = tokens.get(connection)
-                connection.is_connected = bool(application and token.refresh_token)
-
     @api.depends("webhook_key")
     def _compute_webhook_url(self):
         for connection in self:
             base = connection.get_base_url()
             connection.webhook_url = f"{base}/payt/webhook/{connection.webhook_key}"
-
-    def _compute_last_webhook(self):
-        """Read from the events: the webhook itself writes to no shared row."""
-        latest = dict(
-            self.env["payt.event"]
-            # sudo: customer service may not read events; a moment leaves here
-            .sudo()
-            ._read_group(
-                [("connection_id", "in", self.ids)],
-                ["connection_id"],
-                ["create_date:max"],
-            )
-        )
-        for connection in self:
-            connection.last_webhook = latest.get(connection)
-
-    @api.depends("last_webhook", "last_change_seen", "webhook_secret")
-    def _compute_webhooks_silent(self):
-        """Polling sees changes, but no webhook told us: Payt may have given up."""
-        margin = fields.Datetime.subtract(fields.Datetime.now(), hours=SILENT_HOURS)
-        for connection in self:
-            changed = connection.last_change_seen
-            heard = connection.last_webhook
-            connection.webhooks_silent = bool(
-                connection.live_enabled
-                and changed
-                and changed > margin
-                and (not heard or heard < margin)
-            )
-
-    def _compute_counts(self):
-        def counts(model, domain):
-            return dict(
-                self.env[model]._read_group(
-                    [("connection_id", "in", self.ids), *domain],
-                    ["connection_id"],
-                    ["__count"],
-                )
-            )
-
-        pending = counts(
-            "payt.operation", [("state", "in", ("pending", "sending", "retry"))]
-        )
-        failed = counts("payt.operation", [("state", "in", ("failed", "unknown"))])
-        attention = counts("payt.transaction", [("state", "=", "attention")])
-        unread = counts("payt.message", [("is_unread", "=", True)])
-        differences = counts("payt.difference", [])
-        plans = counts("payt.plan", [("state", "=", "proposed")])
-        bank = counts("payt.bank.payment", [("state", "=", "new")])
-        for connection in self:
-            connection.pending_count = pending.get(connection, 0)
-            connection.failed_count = failed.get(connection, 0)
-            connection.attention_count = attention.get(connection, 0)
-            connection.unread_count = unread.get(connection, 0)
-            connection.bank_count = bank.get(connection, 0)
-            connection.plan_count = plans.get(connection, 0)
-            connection.difference_count = differences.get(connection, 0)
 
     @api.constrains("requests_per_second", "environment")
     def _check_rate(self):
@@ -416,95 +308,7 @@ class PaytConnection(models.Model):
         number = text.removeprefix(start)
         return int(number) if text.startswith(start) and number.isdigit() else None
 
-    def _token_provider(self):
-        self.ensure_one()
-        if self.auth_mode == "static":
-            return StaticToken(self.api_token)
-        kind = (
-            ClientCredentialsTokens
-            if self.auth_mode == "client_credentials"
-            else RefreshTokens
-        )
-        store = DatabaseTokenStore(self.env.registry, self.id)
-        return kind(self._token_url(), self.client_id, self.client_secret, store)
-
-    def _token_url(self):
-        return f"{self.api_base_url.rstrip('/')}/oauth/token"
-
-    def _limiter(self):
-        """Return the limiter that all workers of this connection share."""
-        self.ensure_one()
-        return DatabaseLimiter(self.env.registry, self.id, self.requests_per_second)
-
-    def _client_options(self):
-        """Return further options of the client; other addons may add theirs."""
-        return {}
-
-    def _get_client(self, **kwargs):
-        """Return a client for this administration; nothing is sent by this."""
-        self.ensure_one()
-        # sudo: the credentials are hidden from everyone else
-        connection = self.sudo()
-        return PaytClient(
-            connection.api_base_url,
-            connection.administration_id or "",
-            connection._token_provider(),
-            limiter=self._limiter(),
-            version=get_manifest("onergy_payt")["version"],
-            page_size=connection.page_size,
-            block_as_json=connection.block_as_json,
-            **{**self._client_options(), **kwargs},
-        )
-
-    def _set_error(self, error):
-        """Remember what went wrong; a refused log-in needs a person."""
-        self.ensure_one()
-        if self.last_error == error.message:
-            return
-        self._note(last_error=error.message)
-        if not error.transient:
-            self._notify(self.env._("Payt does not let us in"), error.message)
-
-    def _note(self, **values):
-        """Write down how it goes, when that is news.
-
-        All jobs and the people who change settings share this row. Rather than failing
-        because of one of them, a job leaves it: its next run knows better anyway.
-        """
-        self.ensure_one()
-        news = {name: value for name, value in values.items() if self[name] != value}
-        if not news:
-            return
-        with contextlib.suppress(SerializationFailure), self.env.cr.savepoint():
-            if self.try_lock_for_update(allow_referencing=True):
-                self.write(news)
-
-    def _notify(self, summary, note, record=None):
-        """Give the responsible user an activity, once per record and subject."""
-        record = record or self
-        user = self.user_id or self.env.ref("base.user_admin")
-        same = record.activity_ids.filtered(
-            lambda activity: activity.summary == summary
-        )
-        if not same:
-            record.activity_schedule(
-                ACTIVITY, summary=summary, note=note, user_id=user.id
-            )
-
     # --------------------------------------------------------------------- actions
-
-    def action_test(self):
-        """Ask Payt which administrations we may see."""
-        self.ensure_one()
-        self.check_access("write")
-        try:
-            rows = self._get_client(attempts=1).administrations()
-        except PaytError as error:
-            raise UserError(
-                self.env._("The connection does not work: %(reason)s", reason=error)
-            ) from error
-        self.last_error = False
-        return rows
 
     def action_go_live(self):
         self.ensure_one()
@@ -533,39 +337,6 @@ class PaytConnection(models.Model):
         for name in ("push", "pull"):
             # sudo: scheduled actions are for administrators only
             self.env.ref(f"onergy_payt.ir_cron_payt_{name}").sudo()._trigger()
-
-    def action_authorize(self):
-        """Send the user to Payt for his consent."""
-        self.ensure_one()
-        self.check_access("write")
-        # sudo: credentials; the page itself is for managers only
-        connection = self.sudo()
-        url, state = authorize_url(
-            connection.app_base_url, connection.client_id, self._redirect_uri()
-        )
-        connection.oauth_state = state
-        return {"type": "ir.actions.act_url", "url": url, "target": "self"}
-
-    def _redirect_uri(self):
-        return f"{self.get_base_url()}/payt/oauth"
-
-    def _finish_authorization(self, code):
-        """Exchange the code that came back for tokens."""
-        self.ensure_one()
-        # sudo: credentials
-        connection = self.sudo()
-        state = exchange_code(
-            connection._token_url(),
-            (connection.client_id, connection.client_secret),
-            code,
-            self._redirect_uri(),
-        )
-        connection.oauth_state = False
-        store = DatabaseTokenStore(self.env.registry, self.id)
-        with store.locked() as stored:
-            stored.access_token = state.access_token
-            stored.refresh_token = state.refresh_token
-            stored.expires_at = state.expires_at
 
     def action_create_clearing_journal(self):
         """Make the journal and the account that hold online payments."""

@@ -5,6 +5,8 @@ from . import (
     test_connection,
     test_demo,
     test_faults,
+    test_mandate,
+    test_message,
     test_payments,
     test_portal,
     test_property,
