@@ -1,6 +1,7 @@
 from . import test_advance
 from . import test_contract_cost
 from . import test_cost_statement
+from . import test_crash_resume
 from . import test_engine
 from . import test_engine_properties
 from . import test_tariff

@@ -209,22 +209,26 @@ class TestSettlement(SettlementCommon):
         self.home.floor_area = 80
         months = [date(2024, month, 1) for month in range(7, 13)]
         months += [date(2025, month, 1) for month in range(1, 7)]
-        peers = self.env["onergy.peer.use"].sudo().create(
-            [
-                {
-                    "company_id": self.company.id,
-                    "month": month,
-                    "complex_id": self.complex.id,
-                    "regime": "warmtewet",
-                    "dwelling_type": "apartment",
-                    "area_class": "75",
-                    "homes": 12,
-                    "payers": 12,
-                    "average": 2.0,
-                    "has_average": True,
-                }
-                for month in months
-            ]
+        peers = (
+            self.env["onergy.peer.use"]
+            .sudo()
+            .create(
+                [
+                    {
+                        "company_id": self.company.id,
+                        "month": month,
+                        "complex_id": self.complex.id,
+                        "regime": "warmtewet",
+                        "dwelling_type": "apartment",
+                        "area_class": "75",
+                        "homes": 12,
+                        "payers": 12,
+                        "average": 2.0,
+                        "has_average": True,
+                    }
+                    for month in months
+                ]
+            )
         )
         self.assertEqual(self.settle(post=False).settlement_ids.use_average, 24.0)
         self.env["onergy.settlement"].search([]).action_cancel()
