@@ -11,6 +11,8 @@ from . import test_settlement_case_a
 from . import test_settlement_readings
 from . import test_portal
 from . import test_workbook
+from . import test_workbook_job
+from . import test_workbook_writer
 from . import test_notice
 from . import test_accountant
 from . import test_audit_file

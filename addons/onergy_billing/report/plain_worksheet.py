@@ -1,0 +1,61 @@
+"""A worksheet that takes a long list straight to its file."""
+
+import re
+from datetime import date
+
+from xlsxwriter.utility import xl_col_to_name
+from xlsxwriter.worksheet import Worksheet
+
+#: What XML or Excel wants written in a way of its own: ``xlsxwriter`` knows how.
+SPECIAL = re.compile(
+    r"[&<>\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]|^\s|\s$|_x[0-9A-Fa-f]{4}_"
+)
+#: Excel's limit for the text of a cell.
+MAX_TEXT = 32767
+#: The ordinal of day 0 of Excel's calendar, for days after February 1900.
+EPOCH = date(1899, 12, 30).toordinal()
+
+
+class PlainWorksheet(Worksheet):
+    """In constant memory ``xlsxwriter`` keeps a row as objects and then writes it out.
+
+    For a row of plain numbers, days and text that is most of the time, so such a row
+    is written at once, in the same words. Other methods may be used before and after.
+    """
+
+    def plan_columns(self, formats):
+        """Prepare for :meth:`write_plain_row`: the format of each column."""
+        self._heads = [
+            (f'<c r="{xl_col_to_name(index)}', f'" s="{form._get_xf_index()}"')
+            for index, form in enumerate(formats)
+        ]
+
+    def write_plain_row(self, row, values):
+        """Write numbers, days and texts as the next row; ``None`` is an empty cell.
+
+        :return: False, with nothing written, when a text is not a plain one
+        """
+        number = row + 1
+        cells = []
+        for (head, form), value in zip(self._heads, values, strict=True):
+            if value is None:
+                continue
+            if isinstance(value, str):
+                if len(value) > MAX_TEXT or SPECIAL.search(value):
+                    return False
+                cells.append(
+                    f'{head}{number}{form} t="inlineStr"><is><t>{value}</t></is></c>'
+                )
+            elif isinstance(value, date):
+                days = value.toordinal() - EPOCH
+                cells.append(f"{head}{number}{form}><v>{days}</v></c>")
+            else:
+                cells.append(f"{head}{number}{form}><v>{value}</v></c>")
+        if not cells:
+            return True
+        # What came before goes first.
+        self._write_single_row(row)
+        self.dim_rowmax = max(row, self.dim_rowmax or 0)
+        self.dim_colmax = max(len(self._heads) - 1, self.dim_colmax or 0)
+        self.fh.write(f'<row r="{number}">{"".join(cells)}</row>')
+        return True
