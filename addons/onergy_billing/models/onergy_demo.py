@@ -14,7 +14,7 @@ COOLING = 284.00
 #: dwelling incl. VAT, VAT (%), fixed part (%), and the meter that shares the rest.
 COSTS = {
     "BH": [
-        ("Inkoop warmte", 640.00, 21.0, 35.0, "heat"),
+        ("Inkoop warmte", 860.00, 21.0, 35.0, "heat"),
         ("Onderhoud installatie", 96.50, 21.0, 100.0, "heat"),
         ("Meters en afrekening", 31.25, 21.0, 100.0, "heat"),
     ],

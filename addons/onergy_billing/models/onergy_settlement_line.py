@@ -4,6 +4,7 @@ from odoo import api, fields, models
 from odoo.tools import format_date, formatLang
 
 from ..engine import Line
+from ..engine.timeline import count_days
 from .const import LINE_COMPONENTS, LINE_UNITS, PRICE_DIGITS, TIER_DIGITS
 
 BASES = [
@@ -164,5 +165,12 @@ class OnergySettlementLine(models.Model):
         if is_metered:
             return self.env._("%(own)s of %(whole)s GJ", own=own, whole=whole)
         if self.cost_line_id.statement_id.fixed_key == "area":
-            return self.env._("%(own)s of %(whole)s m² × days", own=own, whole=whole)
+            days = count_days(self.date_from, self.date_to)
+            return self.env._(
+                "%(area)s m² × %(days)s days = %(own)s of %(whole)s",
+                area=formatLang(self.env, self.quantity / days, digits=1),
+                days=days,
+                own=own,
+                whole=whole,
+            )
         return self.env._("%(own)s of %(whole)s days", own=own, whole=whole)

@@ -200,14 +200,14 @@ class TestCostStatement(CostCommon):
                 },
             )
         )
-        amount, own, whole = (
+        amount, area, own, whole = (
             formatLang(bill.env, number, digits=digits)
-            for number, digits in ((11000.01, 2), (18250, 0), (73000, 0))
+            for number, digits in ((11000.01, 2), (50, 1), (18250, 0), (73000, 0))
         )
         for words in (
             "Yearly bill of the costs of heat",
             amount,
-            f"{own} of {whole} m² × days",
+            f"{area} m² × 365 days = {own} of {whole}",
             bill.line_ids[1]._get_share_text(),
             "without VAT",
         ):
