@@ -16,6 +16,7 @@ from . import onergy_notice
 from . import onergy_outage_payment
 from . import onergy_settlement_calculator
 from . import onergy_settlement_meters
+from . import onergy_vee_watch
 from . import onergy_settlement_comparison
 from . import onergy_settlement_costs
 from . import onergy_settlement

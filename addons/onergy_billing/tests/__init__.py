@@ -19,3 +19,4 @@ from . import test_audit_file
 from . import test_delivery
 from . import test_purge
 from . import test_move
+from . import test_vee_watch

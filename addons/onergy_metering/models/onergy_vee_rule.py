@@ -104,7 +104,10 @@ class OnergyVeeRule(models.Model):
                 "kelvin; minimum: the lowest."
             ),
             "gap": _("Days without a reading."),
-            "estimated": _("Days in a row that are estimated."),
+            "estimated": _(
+                "Days in a row that are estimated. Threshold: bills in a row that may "
+                "end with an estimate, where bills are made."
+            ),
             "late": _("Threshold: hours between the reading and its arrival."),
             "status": _("A reading comes with a warning of the meter; once a month."),
             "exchange": _(

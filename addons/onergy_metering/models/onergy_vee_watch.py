@@ -42,15 +42,7 @@ class OnergyVeeWatch(models.AbstractModel):
         engine = self.env["onergy.vee.engine"]
         engine._prepare_rules(company)
         today = fields.Date.context_today(self)
-        count = engine._insert_items(
-            company,
-            [
-                self._get_gap_query(company, today),
-                self._get_estimated_query(company, today),
-                self._get_exchange_query(company, today),
-                self._get_sum_query(company, today),
-            ],
-        )
+        count = engine._insert_items(company, self._get_watch_queries(company, today))
         self.env.cr.execute("DROP TABLE onergy_vee_now")
         self.env["onergy.reading.exception"].invalidate_model()
         return count
@@ -89,6 +81,18 @@ class OnergyVeeWatch(models.AbstractModel):
         )
 
     # -- rules ---------------------------------------------------------------------
+
+    def _get_watch_queries(self, company, today):
+        """What fires today; other addons add what only they know.
+
+        :return: list of SELECTs as ``onergy.vee.engine._get_rule_queries`` has them
+        """
+        return [
+            self._get_gap_query(company, today),
+            self._get_estimated_query(company, today),
+            self._get_exchange_query(company, today),
+            self._get_sum_query(company, today),
+        ]
 
     def _get_silent_query(self, company, code, today):
         """Remote meters of which nothing has come in for the days of a rule."""

@@ -24,3 +24,4 @@ from . import test_vee
 from . import test_move
 from . import test_vee_watch
 from . import test_purge
+from . import test_exchange_photo
