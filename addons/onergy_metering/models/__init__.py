@@ -3,6 +3,7 @@ from . import onergy_meter_placement
 from . import onergy_meter_register
 from . import onergy_meter_unit
 from . import onergy_reading_profile
+from . import onergy_reading_profile_sample
 from . import onergy_reading_import
 from . import onergy_reading
 from . import onergy_reading_revision

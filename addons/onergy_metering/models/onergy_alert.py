@@ -1,13 +1,15 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.tools import SQL, formatLang
+from odoo.tools import SQL, format_date, formatLang
 
 from ..parsers.units import UNITS
 from .onergy_alert_setting import DAILY_KINDS, KINDS
 from .onergy_vee_engine import BASE_DEGREE_DAYS, LEARNING_DAYS
 
 BATCH = 50
+#: Days in which the last readings of a month come in.
+LATE_DAYS = 3
 #: Days that "more than expected" and "constant use" look at.
 WINDOW_DAYS = 7
 #: Of those, days that must be known with their weather.
@@ -49,6 +51,11 @@ class OnergyAlert(models.Model):
         help="GJ in the month or a day, percent above the expectation, or days.",
     )
     threshold = fields.Float("Limit", digits=(16, 2), readonly=True, aggregator=None)
+    month = fields.Date(
+        readonly=True,
+        help="The whole month that was above the limit, where days may not be looked "
+        "at. Empty: the month of the first day.",
+    )
     mail_state = fields.Selection(
         [("pending", "To mail"), ("sent", "Mailed"), ("none", "No e-mail address")],
         required=True,
@@ -89,13 +96,15 @@ class OnergyAlert(models.Model):
                     UPDATE onergy_alert a SET date_close = %(today)s
                      WHERE a.date_close IS NULL AND NOT EXISTS (
                            SELECT 1 FROM holds h
-                            WHERE h.contract_id = a.contract_id AND h.kind = a.kind)
+                            WHERE h.contract_id = a.contract_id AND h.kind = a.kind
+                              AND h.month IS NOT DISTINCT FROM a.month)
                 )
                 INSERT INTO onergy_alert (
                     contract_id, company_id, kind, date_open, value, threshold,
-                    mail_state, create_uid, write_uid, create_date, write_date)
+                    month, mail_state, create_uid, write_uid, create_date, write_date)
                 SELECT h.contract_id, c.company_id, h.kind, %(today)s, h.value,
-                       h.threshold, 'pending', %(uid)s, %(uid)s, %(now)s, %(now)s
+                       h.threshold, h.month, 'pending',
+                       %(uid)s, %(uid)s, %(now)s, %(now)s
                   FROM holds h JOIN onergy_contract c ON c.id = h.contract_id
                 ON CONFLICT (contract_id, kind) WHERE date_close IS NULL DO NOTHING
                 """,
@@ -108,21 +117,36 @@ class OnergyAlert(models.Model):
         self.invalidate_model()
 
     def _get_condition_queries(self, today):
-        """What holds today: ``contract_id, kind, value, threshold`` per alert."""
+        """What holds today: ``contract_id, kind, value, threshold, month`` each."""
+        this_month = today.replace(day=1)
+        whole_month = fields.Date.subtract(
+            (today - timedelta(days=LATE_DAYS)).replace(day=1), months=1
+        )
         windows = {
             "today": today,
-            "month": today.replace(day=1),
             "first": today - timedelta(days=WINDOW_DAYS),
             "silent": self._get_wanted("silent", today),
-            **{kind: self._get_wanted(kind, today) for kind in DAILY_KINDS},
+            **{
+                kind: self._get_wanted(kind, this_month, daily=True)
+                for kind in DAILY_KINDS
+            },
         }
         return [
-            SQL(query, **{name: windows[name] for name in names})
-            for query, names in (
-                (LIMIT_QUERY, ("limit", "month", "today")),
-                (SILENT_QUERY, ("silent", "today")),
-            )
-        ] + [
+            SQL(
+                LIMIT_QUERY,
+                limit=self._get_wanted("limit", this_month, daily=True),
+                first=this_month,
+                last=today,
+                month=None,
+            ),
+            SQL(
+                LIMIT_QUERY,
+                limit=self._get_wanted("limit", whole_month, daily=False),
+                first=whole_month,
+                last=fields.Date.end_of(whole_month, "month"),
+                month=whole_month,
+            ),
+            SQL(SILENT_QUERY, silent=windows["silent"], today=today),
             SQL(
                 EXPECTED_QUERY,
                 expected=windows["expected"],
@@ -148,16 +172,21 @@ class OnergyAlert(models.Model):
             ),
         ]
 
-    def _get_wanted(self, kind, today):
-        """Settings of running contracts with their meters, as a sub-select."""
+    def _get_wanted(self, kind, since, daily=None):
+        """Settings of running contracts with their meters, as a sub-select.
+
+        :param date since: meters that were taken down earlier do not count
+        :param bool daily: only where days may, or may not, be looked at
+        """
+        today = fields.Date.context_today(self)
         domain = [
             ("date_start", "<=", today),
             "|",
             ("date_end", "=", False),
             ("date_end", ">=", today),
         ]
-        if kind in DAILY_KINDS:
-            domain.append(("daily_readings_allowed", "=", True))
+        if daily is not None:
+            domain.append(("daily_readings_allowed", "=", daily))
         contracts = self.env["onergy.contract"]._search(domain)
         return SQL(
             """
@@ -169,8 +198,7 @@ class OnergyAlert(models.Model):
                 AND (p.date_to IS NULL OR p.date_to >= %(since)s)
               WHERE s.active AND s.kind = %(kind)s AND c.id IN %(contracts)s)
             """,
-            # A meter that is gone is not silent; its days of this month count.
-            since=today if kind == "silent" else today.replace(day=1),
+            since=since,
             kind=kind,
             contracts=contracts.subselect(),
         )
@@ -205,6 +233,13 @@ class OnergyAlert(models.Model):
     def _get_text(self):
         """What was found, in a sentence for the resident."""
         self.ensure_one()
+        if self.month:
+            return self.env._(
+                "You used %(use)s GJ in %(month)s. Your own limit is %(limit)s GJ.",
+                use=formatLang(self.env, self.value, digits=2),
+                month=format_date(self.env, self.month, date_format="MMMM"),
+                limit=formatLang(self.env, self.threshold, digits=2),
+            )
         if self.kind == "limit":
             return self.env._(
                 "You used %(use)s GJ this month. Your own limit is %(limit)s GJ.",
@@ -231,19 +266,21 @@ class OnergyAlert(models.Model):
 
 
 LIMIT_QUERY = """
-    SELECT s.contract_id, s.kind, sum(d.quantity) AS value, s.threshold
+    SELECT s.contract_id, s.kind, sum(d.quantity) AS value, s.threshold,
+           %(month)s::date AS month
       FROM %(limit)s s
       JOIN onergy_consumption_day d
         ON d.meter_id = s.meter_id AND d.register = 'energy'
        AND d.connection_id = s.connection_id
-       AND d.day BETWEEN GREATEST(%(month)s, s.date_start) AND %(today)s
+       AND d.day BETWEEN GREATEST(%(first)s, s.date_start) AND %(last)s
      GROUP BY s.contract_id, s.kind, s.threshold
     HAVING sum(d.quantity) > s.threshold
 """
 
 # The last reading of each meter is kept; of one that never spoke the placement counts.
 SILENT_QUERY = """
-    SELECT s.contract_id, s.kind, max(%(today)s - since.day) AS value, s.threshold
+    SELECT s.contract_id, s.kind, max(%(today)s - since.day) AS value, s.threshold,
+           NULL::date AS month
       FROM %(silent)s s
       JOIN onergy_meter m ON m.id = s.meter_id AND m.active AND m.read_mode = 'remote'
       JOIN onergy_meter_placement p
@@ -264,7 +301,8 @@ SILENT_QUERY = """
 # Estimated days and days without a temperature say nothing.
 EXPECTED_QUERY = """
     SELECT s.contract_id, s.kind,
-           100 * (sum(d.quantity) / sum(e.quantity) - 1) AS value, s.threshold
+           100 * (sum(d.quantity) / sum(e.quantity) - 1) AS value, s.threshold,
+           NULL::date AS month
       FROM %(expected)s s
       JOIN onergy_connection h ON h.id = s.connection_id
       JOIN onergy_complex x ON x.id = h.complex_id
@@ -286,7 +324,8 @@ EXPECTED_QUERY = """
 """
 
 CONSTANT_QUERY = """
-    SELECT found.contract_id, found.kind, max(found.value) AS value, found.threshold
+    SELECT found.contract_id, found.kind, max(found.value) AS value, found.threshold,
+           NULL::date AS month
       FROM (SELECT s.contract_id, s.kind, s.threshold, avg(d.quantity) AS value
               FROM %(constant)s s
               JOIN onergy_meter m ON m.id = s.meter_id

@@ -15,8 +15,9 @@ BOUNDS = {
     "silent": (1.0, 60.0),
     "constant": (0.0, 0.0),
 }
-#: Tell of use within a month, so only where the resident may see days.
-DAILY_KINDS = ("limit", "expected", "constant")
+#: Tell of use within a month, so only where the resident may see days. The own limit
+#: is judged over whole months elsewhere.
+DAILY_KINDS = ("expected", "constant")
 
 
 class OnergyAlertSetting(models.Model):

@@ -1,18 +1,15 @@
-import io
-import json
-from datetime import UTC, datetime
 from fnmatch import fnmatch
 from functools import lru_cache
 from itertools import islice
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import ValidationError
 
-from ..parsers import ROW_FIELDS, FileError, Profile, read_rows, sniff
+from ..parsers import FileError, Profile, read_rows, sniff
 from ..parsers.moments import DST_RULES
 
 #: how the fields of this model are written for the parser
-_PLAIN = (
+PLAIN = (
     "container",
     "encoding",
     "delimiter",
@@ -42,7 +39,7 @@ _PLAIN = (
     "trailer_marker",
     "trailer_ref",
 )
-_MAPS = ("register_map", "unit_map", "status_map", "status_masks", "row_filters")
+MAPS = ("register_map", "unit_map", "status_map", "status_masks", "row_filters")
 _ESCAPES = {"\\t": "\t", "\\s": " ", "\\xa0": "\u00a0", "\\u202f": "\u202f"}
 _DST_LABELS = {
     "reject": "Set aside",
@@ -260,13 +257,13 @@ class OnergyReadingProfile(models.Model):
         :raises FileError: when the record does not describe a file
         """
         self.ensure_one()
-        values = {name: self[name] or "" for name in _PLAIN}
+        values = {name: self[name] or "" for name in PLAIN}
         for name in ("preamble_lines", "header_lines", "key_padding"):
             values[name] = self[name] or 0
         for name in ("delimiter", "thousands_marks"):
             for escape, character in _ESCAPES.items():
                 values[name] = values[name].replace(escape, character)
-        for name in _MAPS:
+        for name in MAPS:
             values[name] = self._read_map(name)
         values["moment_formats"] = tuple(
             part.strip() for part in (self.moment_formats or "ISO").split("|")
@@ -322,97 +319,10 @@ class OnergyReadingProfile(models.Model):
 
         return lru_cache(maxsize=None)(key_of)
 
-    # -- sample ------------------------------------------------------------------
-
-    def _read_sample(self, limit=None):
-        """Rows of the sample as lists (line, key, ..., reason).
-
-        :raises FileError: when the sample cannot be read
-        """
-        stream = io.BytesIO((self.sample or "").encode())
-        # A fixed moment of arrival, so that the expected rows stay the same.
-        received = datetime(2026, 1, 15, 12, tzinfo=UTC)
-        rows = self._get_rows(
-            stream,
-            self.sample_filename or "",
-            self.company_id,
-            received,
-        )
-        return [list(row) for row in islice(rows, limit)]
-
-    def _check_sample(self):
-        """Reasons why the sample does not pass; empty when it does."""
-        self.ensure_one()
-        if not (self.sample or "").strip():
-            return [self.env._("There is no sample.")]
-        try:
-            rows = self._read_sample()
-        except FileError as error:
-            return [self._describe_file_error(error)]
-        if not self.expected:
-            bad = [row for row in rows if row[9]]
-            if not rows or bad:
-                return [self.env._("Not every line of the sample can be read.")]
-            return []
-        expected = [json.loads(x) for x in self.expected.splitlines() if x.strip()]
-        if rows != expected:
-            return [self.env._("The sample does not give the expected rows.")]
-        return []
-
-    @api.depends(
-        lambda self: [
-            *_PLAIN,
-            *_MAPS,
-            "moment_formats",
-            "missing_tokens",
-            "extra_values",
-            "sample",
-            "sample_filename",
-            "expected",
-        ]
-    )
-    def _compute_preview(self):
-        for profile in self:
-            rows, error = [], ""
-            try:
-                rows = profile._read_sample(limit=20) if profile.sample else []
-            except FileError as problem:
-                error = profile._describe_file_error(problem)
-            profile.sample_ok = bool(rows) and not error and not profile._check_sample()
-            profile.preview = profile._render_preview(rows, error)
-
-    def _render_preview(self, rows, error=""):
-        """HTML table of rows, problems marked; for this form and the upload."""
-        reasons = dict(self.env["onergy.reading.exception"]._get_reasons())
-        return self.env["ir.qweb"]._render(
-            "onergy_metering.reading_preview",
-            {
-                "rows": [dict(zip(ROW_FIELDS, row, strict=True)) for row in rows],
-                "error": error,
-                "reasons": reasons,
-            },
-        )
-
-    def _describe_file_error(self, error):
-        reasons = dict(self.env["onergy.reading.import"]._get_file_errors())
-        text = reasons.get(error.reason, error.reason)
-        return f"{text} {error.detail}".strip()
-
-    @api.constrains("expected")
-    def _check_expected(self):
-        for profile in self:
-            for line in filter(str.strip, (profile.expected or "").splitlines()):
-                try:
-                    json.loads(line)
-                except ValueError:
-                    raise ValidationError(
-                        self.env._("Not a row of the sample: %s", line)
-                    ) from None
-
     # -- life --------------------------------------------------------------------
 
     def write(self, vals):
-        described = {*_PLAIN, *_MAPS, "moment_formats", "extra_values", "sample"}
+        described = {*PLAIN, *MAPS, "moment_formats", "extra_values", "sample"}
         if vals.keys() & described:
             # One version per state of the description, for the audit of imports.
             for profile in self:
@@ -442,17 +352,6 @@ class OnergyReadingProfile(models.Model):
 
     def action_draft(self):
         self.state = "draft"
-
-    def action_take_expected(self):
-        """Make what the preview shows the self-test of the profile."""
-        for profile in self:
-            try:
-                rows = profile._read_sample()
-            except FileError as error:
-                raise UserError(profile._describe_file_error(error)) from None
-            profile.expected = "\n".join(
-                json.dumps(row, ensure_ascii=False) for row in rows
-            )
 
     # -- choice ------------------------------------------------------------------
 

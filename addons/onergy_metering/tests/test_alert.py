@@ -178,6 +178,43 @@ class TestAlert(MeteringCase, MailCase, HttpCase):
         self.complex.daily_basis = "none"
         self.assertEqual(self._check().kind, "silent")
 
+    def test_own_limit_without_days(self):
+        """Where days may not be looked at a month is judged once it is over."""
+        self.complex.daily_basis = "none"
+        self._want("limit", 5)
+        total = self._use("2026-01-01", [0.1] * 31)
+        total = self._use("2026-02-01", [0.2] * 28, start=total)
+        with freeze_time("2026-03-03 12:00:00"):
+            self.assertFalse(self._check(), "the last readings may still come in")
+        alert = self._check()
+        self.assertEqual((alert.month, alert.value), (date(2026, 2, 1), 5.6))
+        self.assertEqual(
+            alert.with_context(lang="nl_NL")._get_text(),
+            "U hebt in februari 5,60 GJ gebruikt. Uw eigen grens is 5,00 GJ.",
+        )
+        with freeze_time("2026-03-31 12:00:00"):
+            self._use("2026-03-01", [0.3] * 30, start=total)
+            self.assertEqual(self._check(), alert, "nothing is told of March yet")
+        with freeze_time("2026-04-05 12:00:00"):
+            self._check()
+            self.assertTrue(alert.date_close)
+            march = self._check() - alert
+            self.assertEqual((march.month, march.value), (date(2026, 3, 1), 9))
+
+    def test_own_limit_with_consent(self):
+        self.complex.daily_basis = "consent"
+        self._want("limit", 0.3)
+        self._use("2026-03-01", [0.2] * 3)
+        self.assertFalse(self._check())
+        self.env["onergy.consent"]._give(
+            self.resident.partner_id,
+            self.env.ref("onergy_residents.consent_purpose_daily"),
+            "phone",
+            self.contract,
+        )
+        self.assertEqual(self._check().kind, "limit")
+        self.assertFalse(self._check().month)
+
     def test_contract_that_ended_or_is_to_come(self):
         for contract in (self.past_contract, self.contract):
             self._want("silent", 3, contract)

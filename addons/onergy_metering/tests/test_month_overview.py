@@ -197,6 +197,18 @@ class TestMonthOverview(MeteringCase, MailCase, HttpCase):
         self.assertIn(f"/my/heating/overviews/{overview.id}", mail.body_html)
         self.assertFalse(self._run_cron())
 
+    def test_document_attached_where_the_template_says_so(self):
+        template = self.env.ref("onergy_metering.mail_template_month_overview")
+        template.report_template_ids = self.env.ref(
+            "onergy_metering.action_report_month_overview"
+        )
+        mail = self._run_cron()
+        self.assertEqual(mail.recipient_ids, self.resident.partner_id)
+        # In tests a document stays the HTML that it is made from.
+        [document] = mail.attachment_ids
+        self.assertIn("8,40 GJ", document.raw.decode())
+        self.assertFalse(self._run_cron(), "once")
+
     @freeze_time("2026-03-03 12:00:00")
     def test_not_before_late_readings_are_in(self):
         self.assertFalse(self._run_cron())
