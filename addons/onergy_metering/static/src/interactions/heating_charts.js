@@ -107,6 +107,7 @@ export class HeatingChart extends Interaction {
                     labels: {
                         font: {size: 15},
                         usePointStyle: true,
+                        boxHeight: 8,
                         sort: (one, other) => one.datasetIndex - other.datasetIndex,
                     },
                 },
