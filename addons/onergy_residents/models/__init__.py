@@ -16,12 +16,16 @@ from . import onergy_notice_delivery
 from . import onergy_work_queue
 from . import onergy_access_grant
 from . import onergy_move
+from . import onergy_move_mail
 from . import onergy_move_execution
+from . import onergy_move_death
 from . import onergy_request_move
 from . import onergy_move_sheet
 from . import onergy_move_sheet_line
 from . import res_company
 from . import onergy_demo
+from . import onergy_demo_invoice
+from . import onergy_demo_request
 from . import onergy_demo_notice
 from . import onergy_email_change
 from . import res_partner_bank

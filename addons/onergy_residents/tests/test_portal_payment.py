@@ -1,4 +1,5 @@
 from odoo import fields
+from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
 from odoo.addons.mail.tests.common import MockEmail
@@ -106,6 +107,23 @@ class TestPortalPayment(MockEmail, PortalCase):
             )
         self.assertEqual(self.other_contract.mandate_ids, self.other_mandate)
         self.assertEqual(self.other_mandate.state, "active")
+
+    def test_rights_keep_each_to_his_own_mandates(self):
+        """Whatever page or call asks: the record rule decides."""
+        Mandate = self.env["onergy.mandate"]
+        draft = Mandate._draft(self.contract, NEW, "R. One")
+        for user, own in (
+            (self.resident, self.mandate),
+            (self.other, self.other_mandate),
+            (self.past, Mandate),
+        ):
+            with self.subTest(user.login):
+                self.assertEqual(Mandate.with_user(user).search([]), own)
+                for hidden in (self.mandate | self.other_mandate | draft) - own:
+                    with self.assertRaises(AccessError):
+                        hidden.with_user(user).read(["name"])
+        with self.assertRaises(AccessError):
+            self.mandate.with_user(self.env.ref("base.public_user")).read(["name"])
 
     def test_past_tenant_sees_no_form_and_cannot_send_one(self):
         page = self.open_as("past", URL)

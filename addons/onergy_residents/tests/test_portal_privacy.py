@@ -2,6 +2,7 @@ import io
 import json
 import zipfile
 
+from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
 from odoo.addons.mail.tests.common import MockEmail
@@ -130,6 +131,28 @@ class TestPortalPrivacy(MockEmail, PortalCase):
         self.assertIn("9 jaar", self.open_as("resident", URL))
 
     # ------------------------------------------------------------------ others
+
+    def test_rights_keep_each_to_his_own_consents(self):
+        Consent = self.env["onergy.consent"]
+        purpose = self.env["onergy.consent.purpose"].search(
+            [("is_per_home", "=", False)], limit=1
+        )
+        given = Consent.create(
+            [
+                {"partner_id": user.partner_id.id, "purpose_id": purpose.id}
+                for user in (self.resident, self.other)
+            ]
+        )
+        for user, own in (
+            (self.resident, given[0]),
+            (self.other, given[1]),
+            (self.past, Consent),
+        ):
+            with self.subTest(user.login):
+                self.assertEqual(Consent.with_user(user).search([]), own)
+                for hidden in given - own:
+                    with self.assertRaises(AccessError):
+                        hidden.with_user(user).read(["text"])
 
     def test_visitors_and_staff_get_nothing(self):
         self.authenticate(None, None)
