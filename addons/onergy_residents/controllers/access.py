@@ -3,7 +3,7 @@ from odoo.exceptions import UserError
 from odoo.http import request, route
 from odoo.tools import email_normalize
 
-from .move import OnergyPortalMove
+from .move import OnergyPortalMove, read_date
 from .portal import SECURITY_HEADERS
 
 ACCESS_URL = "/my/access"
@@ -87,8 +87,8 @@ class OnergyPortalAccess(OnergyPortalMove):
 
     def _check_grant_days(self, post, errors):
         """Return first and last day; the last one may stay empty."""
-        first = self._read_date(post.get("date_from"))
-        last = self._read_date(post.get("date_to")) if post.get("date_to") else False
+        first = read_date(post.get("date_from"))
+        last = read_date(post.get("date_to")) if post.get("date_to") else False
         today = fields.Date.context_today(request.env.user)
         if not first:
             errors["date_from"] = request.env._(
