@@ -91,7 +91,7 @@ class TestEmail(DeliveryCommon, MailCase):
             run.action_send()
             self.send_by_job()
         mail = self._new_mails
-        self.assertIn("rekening voor warmte", mail.subject)
+        self.assertIn("factuur voor warmte", mail.subject)
         self.assertIn("Beste", mail.body_html)
         self.assertIn("1.842,80", mail.body_html)
 
