@@ -456,7 +456,9 @@ class Bench:
         self.result(
             f"ledger sheet of {rows} lines, time",
             f"{ratio:.2f} of Odoo's export ({found['own']['seconds']:.1f} s; the whole "
-            f"workbook {found['all']['seconds']:.1f} s)",
+            f"workbook {found['all']['seconds']:.1f} s); processor time without that "
+            f"of the database {found['own']['busy']:.1f} s of "
+            f"{found['core']['busy']:.1f} s",
             "<= 0.6",
             ratio <= 0.6,
         )
@@ -512,10 +514,13 @@ class WorkbookPart:
         function(self.FEW)
         self.env.invalidate_all()
         base = reset_peak()
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         function(self.rows)
-        seconds = time.perf_counter() - started
-        return {"seconds": seconds, "memory": read_memory("VmHWM") - base}
+        return {
+            "seconds": time.perf_counter() - started,
+            "busy": time.process_time() - busy,
+            "memory": read_memory("VmHWM") - base,
+        }
 
     def write_own(self, rows):
         """The ledger sheet."""

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from functools import lru_cache
 
 from xlsxwriter.utility import xl_col_to_name
 from xlsxwriter.worksheet import Worksheet
@@ -14,6 +15,21 @@ SPECIAL = re.compile(
 MAX_TEXT = 32767
 #: The ordinal of day 0 of Excel's calendar, for days after February 1900.
 EPOCH = date(1899, 12, 30).toordinal()
+
+
+# A ledger says the same things over and over.
+@lru_cache(maxsize=8192)
+def end_text(text):
+    """Return the end of a cell with a text, or None when it is not a plain one."""
+    if len(text) > MAX_TEXT or SPECIAL.search(text):
+        return None
+    return f' t="inlineStr"><is><t>{text}</t></is></c>'
+
+
+@lru_cache(maxsize=1024)
+def end_day(day):
+    """Return the end of a cell with a day."""
+    return f"><v>{day.toordinal() - EPOCH}</v></c>"
 
 
 class PlainWorksheet(Worksheet):
@@ -41,16 +57,14 @@ class PlainWorksheet(Worksheet):
             if value is None:
                 continue
             if isinstance(value, str):
-                if len(value) > MAX_TEXT or SPECIAL.search(value):
+                end = end_text(value)
+                if end is None:
                     return False
-                cells.append(
-                    f'{head}{number}{form} t="inlineStr"><is><t>{value}</t></is></c>'
-                )
             elif isinstance(value, date):
-                days = value.toordinal() - EPOCH
-                cells.append(f"{head}{number}{form}><v>{days}</v></c>")
+                end = end_day(value)
             else:
-                cells.append(f"{head}{number}{form}><v>{value}</v></c>")
+                end = f"><v>{value}</v></c>"
+            cells.append(f"{head}{number}{form}{end}")
         if not cells:
             return True
         # What came before goes first.

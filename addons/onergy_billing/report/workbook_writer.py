@@ -3,6 +3,7 @@
 import time
 from contextlib import contextmanager
 from datetime import date
+from functools import lru_cache
 
 import xlsxwriter
 
@@ -41,6 +42,7 @@ def neutralise(text):
     return f"'{text}" if text.startswith(RISKY) else text
 
 
+@lru_cache(maxsize=8192, typed=True)
 def clean_text(value):
     return neutralise(str(value)) if value else None
 
