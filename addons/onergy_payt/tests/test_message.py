@@ -66,3 +66,20 @@ class TestMessage(PaytCommon):
         self.assertEqual(self.payt.state.attachments["brief.pdf"], b"%PDF letter")
         note = self.env["payt.message"].search([]).mail_message_id
         self.assertEqual(note.attachment_ids.mapped("name"), ["brief.pdf"])
+
+    def test_a_crash_after_sending_is_looked_up_not_sent_again(self):
+        self.patch(self.env.registry["payt.push"], "_look_up_after", lambda push: 0)
+        move = self.invoice()
+        self.push()
+        self._send_message(move)
+        self.push()
+        # The worker died when Payt had it and nothing was written down yet.
+        message = self.env["payt.message"].sudo().search([])
+        message.write({"payt_id": False, "is_sent": False})
+        operation = self.operations(kind="message")
+        operation.write({"state": "sending", "claimed_date": "2025-01-01"})
+        self.push()
+        self.push()
+        self.assertEqual(operation.state, "done")
+        self.assertTrue(message.is_sent)
+        self.assertEqual(len(self.payt.state.messages), 1)
