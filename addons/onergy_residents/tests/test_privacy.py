@@ -12,6 +12,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, TransactionCase, new_test_user, tagged
 from odoo.tools import mute_logger
 
+from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 from odoo.addons.mail.tests.common import MockEmail
 
 from .common import OnergyCommon
@@ -418,6 +419,18 @@ class TestErasure(MockEmail, OnergyCommon, TransactionCase):
         self.assertEqual(erasure.state, "new")
 
 
+def let_leave(contract, years):
+    """Have a contract of two years end so many years ago; return its payer."""
+    today = fields.Date.today()
+    contract.write(
+        {
+            "date_start": today - relativedelta(years=years + 2),
+            "date_end": today - relativedelta(years=years),
+        }
+    )
+    return contract.partner_id
+
+
 @tagged("post_install", "-at_install")
 class TestPurge(OnergyCommon, TransactionCase):
     @classmethod
@@ -472,15 +485,6 @@ class TestPurge(OnergyCommon, TransactionCase):
         self.assertTrue(new.exists())
         self.assertTrue(still_open.exists())
 
-    def _let_leave(self, contract, years):
-        contract.write(
-            {
-                "date_start": self.today - relativedelta(years=years + 2),
-                "date_end": self.today - relativedelta(years=years),
-            }
-        )
-        return contract.partner_id
-
     def test_past_residents_are_forgotten_when_the_books_allow(self):
         self.contract.write(
             {
@@ -494,8 +498,8 @@ class TestPurge(OnergyCommon, TransactionCase):
         )
         number = self.resident.debtor_number
         user = self.resident._onergy_get_or_create_portal_user()[self.resident]
-        gone = self._let_leave(self.contract, 8)
-        kept = self._let_leave(self.contract_2, 6)
+        gone = let_leave(self.contract, 8)
+        kept = let_leave(self.contract_2, 6)
         preview = self.purge._preview(self.company)
         self.assertEqual(
             preview.filtered(lambda line: line.kind == "resident").count, 1
@@ -545,3 +549,45 @@ class TestPurge(OnergyCommon, TransactionCase):
         with mute_logger("odoo.sql_db"), self.assertRaises(CheckViolation):
             self.company.onergy_keep_billing_years = 6
             self.company.flush_recordset()
+
+
+@tagged("post_install", "-at_install")
+class TestPurgeBilled(OnergyCommon, AccountTestInvoicingCommon):
+    @classmethod
+    def get_default_groups(cls):
+        manager = cls.env.ref("onergy_residents.group_manager")
+        return super().get_default_groups() | manager
+
+    def _bill(self, years, paid):
+        day = fields.Date.today() - relativedelta(years=years)
+        bill = self.init_invoice(
+            "out_invoice",
+            partner=self.resident,
+            invoice_date=day,
+            amounts=[100],
+            post=True,
+        )
+        if paid:
+            register = self.env["account.payment.register"]
+            context = {"active_model": "account.move", "active_ids": bill.ids}
+            register.with_context(**context).create(
+                {"payment_date": day}
+            )._create_payments()
+        return bill
+
+    def _count_forgotten(self):
+        lines = self.env["onergy.purge"].sudo()._preview(self.company)
+        return sum(lines.filtered(lambda line: line.kind == "resident").mapped("count"))
+
+    def test_a_paid_bill_is_kept_as_long_as_the_books(self):
+        let_leave(self.contract, 8)
+        self.assertEqual(self._count_forgotten(), 1)
+        self._bill(years=6, paid=True)
+        self.assertEqual(self._count_forgotten(), 0)
+
+    def test_who_still_owes_money_is_not_forgotten(self):
+        let_leave(self.contract, 9)
+        bill = self._bill(years=8, paid=False)
+        self.assertEqual(self._count_forgotten(), 0)
+        bill.button_cancel()
+        self.assertEqual(self._count_forgotten(), 1)
