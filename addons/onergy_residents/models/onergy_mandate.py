@@ -274,12 +274,12 @@ class OnergyMandate(models.Model):
     def _sign(self, how, date=None):
         """Let the mandate start after the prenotification period."""
         self.ensure_one()
-        today = fields.Date.context_today(self)
         pending = self.contract_id._get_mandate("pending") - self
         # sudo: mandates are made and changed by these methods only
         pending.sudo()._end("cancelled")
         mandate = self.sudo()
         company = mandate.company_id
+        today = company._onergy_add_working_days(0)
         mandate.write(
             {
                 "state": "pending",

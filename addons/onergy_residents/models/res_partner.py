@@ -276,6 +276,8 @@ class ResPartner(models.Model):
         return users._create_user_from_template(
             {
                 "login": login,
+                # Today is another day here than in UTC for an hour or two a night.
+                "tz": self.tz or self.env.user.tz or "Europe/Amsterdam",
                 "partner_id": self.id,
                 "company_id": company.id,
                 "company_ids": [Command.set(companies.ids)],

@@ -31,7 +31,10 @@ class PortalCase(HttpCase):
         )
         cls.staff = {
             name: new_test_user(
-                cls.env, f"staff_{name}", f"onergy_residents.group_{name}"
+                cls.env,
+                f"staff_{name}",
+                f"onergy_residents.group_{name}",
+                tz="Europe/Amsterdam",
             )
             for name in cls.STAFF
         }
@@ -58,6 +61,7 @@ class PortalCase(HttpCase):
             "base.group_portal",
             name=name,
             email=f"{login}@example.com",
+            tz="Europe/Amsterdam",
             **values,
         )
 
