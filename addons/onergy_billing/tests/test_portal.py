@@ -35,6 +35,7 @@ class TestPortal(SettlementCommon, HttpCase):
                 company_id=cls.company.id,
                 company_ids=[(6, 0, cls.company.ids)],
                 email=f"{login}@example.com",
+                tz=cls.env.user.tz,
             )
         cls.contract.partner_id = cls.users["resident"].partner_id
         cls.payer = cls.contract.partner_id

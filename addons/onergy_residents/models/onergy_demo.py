@@ -119,14 +119,16 @@ class OnergyDemo(models.AbstractModel):
                     company=company.name,
                 )
             )
-        self.with_context(
+        demo = self.with_context(
             lang="en_US",
+            tz="Europe/Amsterdam",
             tracking_disable=True,
             mail_create_nosubscribe=True,
             mail_auto_subscribe_no_notify=True,
             mail_activity_quick_update=True,
             no_reset_password=True,
-        )._load_parts(fields.Date.context_today(self))
+        )
+        demo._load_parts(fields.Date.context_today(demo))
 
     @api.private
     @api.model
