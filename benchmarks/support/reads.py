@@ -85,6 +85,8 @@ class Reads:
         self.town.vacuum()
         cr.execute("SELECT count(*) FROM onergy_reading")
         [self.count] = cr.fetchone()
+        # A look of autovacuum at the same time leaves pages for the next round.
+        self.town.vacuum()
 
     # -- one meter -----------------------------------------------------------------
 
