@@ -92,7 +92,9 @@ class TestPortalPayment(MockEmail, PortalCase):
         response = self.url_open(f"{URL}/revoke")
         self.assertTrue(response.url.endswith(URL))
         self._post("/revoke")
-        self.assertEqual(self.mandate.date_end, fields.Date.today())
+        self.assertEqual(
+            self.mandate.date_end, fields.Date.context_today(self.env.user)
+        )
 
     def test_nobody_reaches_the_mandate_of_another(self):
         home = {"contract_id": self.other_contract.id}

@@ -351,9 +351,9 @@ class TestErasure(MockEmail, OnergyCommon, TransactionCase):
         clerk = self.staff["customer_service"]
         self.company.onergy_request_user_id = clerk
         erasure = self._ask()
-        self.assertEqual(
-            erasure.deadline, fields.Date.today() + relativedelta(months=1)
-        )
+        here = erasure.with_context(tz="Europe/Amsterdam")
+        today = fields.Date.context_today(here)
+        self.assertEqual(erasure.deadline, today + relativedelta(months=1))
         self.assertEqual(erasure.activity_ids.user_id, clerk)
         told = [to for mail in self._mails for to in mail["email_to"]]
         self.assertTrue([to for to in told if "first@example.com" in to])
