@@ -37,11 +37,14 @@ class TestHeatingPage(MeteringCase, HttpCase):
             ]
         )
 
-    def _fill(self, days=100):
-        """One GJ a day before the move, two after; the last reading is of today."""
+    def _fill(self, days=100, until=0):
+        """One GJ a day before the move, two after.
+
+        The last reading is of today's midnight, or of ``until`` days before.
+        """
         first = self.today - timedelta(days=days)
         value, rows = 0, []
-        for number in range(days + 1):
+        for number in range(days + 1 - until):
             day = first + timedelta(days=number)
             rows.append((self.meter.serial, day, value))
             value += 2 if day >= self.moved else 1
@@ -251,14 +254,15 @@ class TestHeatingPage(MeteringCase, HttpCase):
         )
 
     def test_resident_reads_his_own_meter(self):
-        self._fill()
+        # a day's use cannot be burnt in the first hour after midnight
+        self._fill(until=1)
         self.meter.read_mode = "refused"
         page = self._get_page(self.resident)
         self.assertIn('name="value"', page)
         self.assertIn(
-            "Bedankt, uw meterstand is binnen", self._send_reading("141,5").text
+            "Bedankt, uw meterstand is binnen", self._send_reading("139,5").text
         )
-        self.assertEqual(self.meter.last_value, 141.5)
+        self.assertEqual(self.meter.last_value, 139.5)
         reading = self.env["onergy.reading"].search(
             [("meter_id", "=", self.meter.id)], order="moment desc", limit=1
         )
@@ -279,17 +283,17 @@ class TestHeatingPage(MeteringCase, HttpCase):
         self.assertEqual(self.meter.last_value, 140)
 
     def test_picture_is_kept_with_a_good_reading_too(self):
-        self._fill()
+        self._fill(until=1)
         self.meter.read_mode = "refused"
         self.assertIn('name="photo"', self._get_page(self.resident))
-        self._send_photo("141", b"\xff\xd8\xff picture")
+        self._send_photo("139", b"\xff\xd8\xff picture")
         attachment = self.env["ir.attachment"].search(
             [("res_model", "=", "onergy.meter"), ("res_id", "=", self.meter.id)]
         )
         self.assertEqual(attachment.raw, b"\xff\xd8\xff picture")
         time.sleep(1)  # readings of one second would be one reading
-        self._send_photo("141,001", b"MZ no picture")
-        self.assertEqual(self.meter.last_value, 141.001)
+        self._send_photo("139,001", b"MZ no picture")
+        self.assertEqual(self.meter.last_value, 139.001)
         self.assertEqual(
             self.env["ir.attachment"].search(
                 [("res_model", "=", "onergy.meter"), ("res_id", "=", self.meter.id)]
