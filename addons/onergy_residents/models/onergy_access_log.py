@@ -30,7 +30,7 @@ class OnergyAccessLog(models.Model):
     company_id = fields.Many2one("res.company", readonly=True, index=True)
     res_model = fields.Char("Kind", required=True, readonly=True)
     res_id = fields.Many2oneReference(
-        "Record", model_field="res_model", required=True, readonly=True
+        "Number of the record", model_field="res_model", required=True, readonly=True
     )
     how = fields.Selection(
         [("form", "Opened"), ("export", "Exported")], required=True, readonly=True
