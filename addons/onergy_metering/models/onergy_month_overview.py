@@ -76,7 +76,7 @@ class OnergyMonthOverview(models.Model):
     cost = fields.Monetary("Cost incl. VAT", readonly=True)
     mix_id = fields.Many2one("onergy.energy.mix", readonly=True, ondelete="restrict")
     figures = fields.Json(
-        readonly=True, help="As told; see onergy.overview.builder, _get_figures."
+        readonly=True, help="What the resident was told, kept as it was."
     )
 
     _month_uniq = models.UniqueIndex(
