@@ -1,9 +1,9 @@
 from fnmatch import fnmatch
-from functools import lru_cache
 from itertools import islice
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
+from odoo.tools import lazy
 
 from ..parsers import FileError, Profile, read_rows, sniff
 from ..parsers.moments import DST_RULES
@@ -290,34 +290,41 @@ class OnergyReadingProfile(models.Model):
             found.append(parts)
         return tuple(found)
 
-    def _get_rows(self, stream, filename, company, received=None):
-        """Rows of a file; telegrams are decrypted with the meters' keys."""
+    def _get_rows(self, stream, filename, company, received=None, keys=None):
+        """Rows of a file; telegrams are decrypted with the meters' keys.
+
+        The keys are read at once: while COPY takes the rows, the connection answers
+        no query.
+
+        :param keys: what :meth:`_get_keys` gave, when it was asked before
+        """
+        if keys is None:
+            keys = self._get_keys(company) if self.codec != "plain" else {}
         return read_rows(
-            stream, self._to_parser(), filename, received, self._get_key_of(company)
+            stream,
+            self._to_parser(),
+            filename,
+            received,
+            lambda _maker, number: keys.get(number),
         )
 
-    def _get_key_of(self, company):
-        """Function from (maker, number) to an AES key, for encrypted telegrams."""
-
-        def key_of(_maker, number):
-            # sudo: the key decrypts here and goes nowhere else.
-            meter = (
-                self.env["onergy.meter"]
-                .sudo()
-                .search(
-                    [
-                        ("company_id", "=", company.id),
-                        ("mbus_key", "!=", False),
-                        "|",
-                        ("mbus_id", "=", number),
-                        ("serial", "=", number),
-                    ],
-                    limit=1,
-                )
-            )
-            return bytes.fromhex(meter.mbus_key) if meter else None
-
-        return lru_cache(maxsize=None)(key_of)
+    @api.model
+    def _get_keys(self, company):
+        """{number in a telegram: AES key} of the meters in use."""
+        # sudo: the keys decrypt here and go nowhere else.
+        meters = self.env["onergy.meter"].sudo()
+        query = meters._search(
+            [("company_id", "=", company.id), ("mbus_key", "!=", False)], order="id"
+        )
+        columns = [
+            meters._field_to_sql(query.table, name, query)
+            for name in ("serial", "mbus_id", "mbus_key")
+        ]
+        found = self.env.execute_query(query.select(*columns))
+        keys = {serial: bytes.fromhex(key) for serial, _number, key in found}
+        # What a meter sends goes before what is printed on another.
+        keys.update((number, bytes.fromhex(key)) for _s, number, key in found if number)
+        return keys
 
     # -- life --------------------------------------------------------------------
 
@@ -363,13 +370,15 @@ class OnergyReadingProfile(models.Model):
         the rows are then listed with what is wrong with them.
         """
         best, best_score = self.browse(), 0
+        keys = lazy(self._get_keys, company)
         containers = sniff(stream)
         for profile in self._get_candidates(filename, company):
             if profile.container not in containers:
                 continue
             stream.seek(0)
             try:
-                rows = list(islice(profile._get_rows(stream, filename, company), lines))
+                rows = profile._get_rows(stream, filename, company, keys=keys)
+                rows = list(islice(rows, lines))
             except FileError:
                 continue
             score = profile._get_score(rows)

@@ -19,6 +19,7 @@ from . import test_peer_use
 from . import test_portal
 from . import test_portal_views
 from . import test_push
+from . import test_telegram_import
 from . import test_unit_change
 from . import test_vee
 from . import test_move

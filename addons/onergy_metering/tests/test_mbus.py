@@ -93,6 +93,32 @@ EXTENDED_LINK = (
 EXTENDED_LINK_KEY = bytes.fromhex("28F64A24988064A079AA2C807D6102AE")
 
 
+def _wireless(header, payload):
+    body = b"\x44" + LINK + header + payload
+    return bytes((len(body),)) + body
+
+
+def _encrypt(key, vector):
+    encryptor = Cipher(algorithms.AES(key), modes.CBC(vector)).encryptor()
+    return encryptor.update(PLAIN) + encryptor.finalize()
+
+
+def make_mode_5():
+    """A telegram of meter 12345678, encrypted with ``KEY`` in security mode 5."""
+    header = bytes.fromhex("7A2A002005")
+    return _wireless(header, _encrypt(KEY, LINK + b"\x2a" * 8))
+
+
+def make_mode_7():
+    """The same in security mode 7, where the key is derived for each telegram."""
+    counter = bytes.fromhex("21040000")
+    derive = cmac.CMAC(algorithms.AES(KEY))
+    derive.update(b"\x00" + counter + LINK[2:6] + b"\x07" * 7)
+    authentication = bytes.fromhex("900F002C25") + counter + bytes(8)
+    header = authentication + bytes.fromhex("7A2A00200710")
+    return _wireless(header, _encrypt(derive.finalize(), bytes(16)))
+
+
 @tagged("post_install", "-at_install")
 class TestMbus(BaseCase):
     def test_telegrams_to_the_last_digit(self):
@@ -193,32 +219,16 @@ class TestMbus(BaseCase):
         telegram = telegram_of_hex(f"{len(body) // 2:02X}{body}")
         self.assertEqual(telegram.registers(), {})
 
-    def _wireless(self, header, payload):
-        body = b"\x44" + LINK + header + payload
-        return bytes((len(body),)) + body
-
-    def _encrypt(self, key, vector):
-        encryptor = Cipher(algorithms.AES(key), modes.CBC(vector)).encryptor()
-        return encryptor.update(PLAIN) + encryptor.finalize()
-
     def test_mode_5(self):
-        header = bytes.fromhex("7A") + b"\x2a\x00" + bytes.fromhex("2005")
-        secret = self._encrypt(KEY, LINK + b"\x2a" * 8)
-        telegram = decode(self._wireless(header, secret), lambda maker, number: KEY)
+        telegram = decode(make_mode_5(), lambda maker, number: KEY)
         self.assertEqual(telegram.number, "12345678")
         self.assertEqual(telegram.registers()["energy"], (Decimal(12345), "kWh"))
         with self.assertRaises(TelegramError) as caught:
-            decode(self._wireless(header, secret), lambda maker, number: KEY[::-1])
+            decode(make_mode_5(), lambda maker, number: KEY[::-1])
         self.assertEqual(caught.exception.reason, "wrong_key")
 
     def test_mode_7(self):
-        counter = bytes.fromhex("21040000")
-        derive = cmac.CMAC(algorithms.AES(KEY))
-        derive.update(b"\x00" + counter + LINK[2:6] + b"\x07" * 7)
-        secret = self._encrypt(derive.finalize(), bytes(16))
-        authentication = bytes.fromhex("900F002C25") + counter + bytes(8)
-        header = authentication + bytes.fromhex("7A2A00200710")
-        telegram = decode(self._wireless(header, secret), lambda maker, number: KEY)
+        telegram = decode(make_mode_7(), lambda maker, number: KEY)
         self.assertEqual(telegram.registers()["energy"], (Decimal(12345), "kWh"))
         self.assertEqual(telegram.registers()["volume"], (Decimal("6789.0"), "m3"))
 
