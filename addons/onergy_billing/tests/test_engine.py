@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -22,6 +23,7 @@ from ..engine import (
     round_cent,
     spread,
 )
+from ..engine.money import round_to
 from .engine_cases import (
     VAT,
     D,
@@ -221,6 +223,73 @@ class TestRating(BaseCase):
         (line,) = self.heat(*half, "10", self.tiers("30"), tier_proration="none")
         self.assertEqual(line.quantity, D("10"))
 
+    def changing_tiers(self):
+        """Tiers up to 31 GJ, dearer from July on, and once more the year after."""
+        return Timeline.of(
+            (
+                day,
+                (
+                    Price("heat", "gj", D(low), D(0), D(31)),
+                    Price("heat", "gj", D(low) + 10, D(31)),
+                ),
+            )
+            for day, low in (
+                (date(2025, 1, 1), "40"),
+                (date(2025, 7, 1), "42"),
+                (date(2026, 1, 1), "44"),
+            )
+        )
+
+    def use_by_tier(self, tier_proration):
+        meter = MeterPeriod(
+            "M",
+            date(2025, 1, 1),
+            None,
+            readings(
+                ("2025-01-01", "0"),
+                ("2025-07-01", "20"),
+                ("2026-01-01", "40"),
+                ("2026-07-01", "60"),
+            ),
+        )
+        lines = rate_supply(
+            Supply(
+                date(2025, 1, 1),
+                date(2026, 6, 30),
+                (meter,),
+                {"heat": self.changing_tiers()},
+                VAT,
+                tier_proration=tier_proration,
+            )
+        )
+        return [(line.price, line.quantity) for line in lines]
+
+    def test_whole_tiers_count_the_use_of_the_year(self):
+        """A price that changes in July does not begin the tier anew; a year does."""
+        self.assertEqual(
+            self.use_by_tier("none"),
+            [
+                (D(40), D(20)),
+                (D(42), D(11)),
+                (D(52), D(9)),
+                (D(44), D(20)),
+            ],
+        )
+
+    def test_tiers_by_days_are_those_of_each_part(self):
+        # 31 GJ x 181, 184 and 181 of 365 days.
+        self.assertEqual(
+            self.use_by_tier("days"),
+            [
+                (D(40), D("15.373")),
+                (D(50), D("4.627")),
+                (D(42), D("15.627")),
+                (D(52), D("4.373")),
+                (D(44), D("15.373")),
+                (D(54), D("4.627")),
+            ],
+        )
+
     def test_price_cap_of_2023(self):
         """47.38 up to 37 GJ: 35 GJ and the fixed charges were 2,379.51 (ACM: 2,380)."""
         prices = {
@@ -272,6 +341,38 @@ class TestRating(BaseCase):
         )
         parts = Bill(tuple(lines)).supply
         self.assertEqual([part.vat for part in parts], [D("15.19"), D("31.41")])
+
+    def test_vat_that_changes_on_the_last_day(self):
+        vat = Timeline.of([(date(2000, 1, 1), D(21)), (date(2022, 7, 1), D(9))])
+        lines = rate_supply(
+            Supply(
+                date(2022, 6, 1),
+                date(2022, 7, 1),
+                (),
+                {"standing": yearly("standing", (2022, "365.00"))},
+                {"standing": vat},
+            )
+        )
+        self.assertEqual(
+            [(line.vat_rate, line.amount) for line in lines],
+            [(D(21), D("30.00")), (D(9), D("1.00"))],
+        )
+
+    def test_an_unchanged_price_is_cut_at_the_new_year(self):
+        """Days of a leap year are of 366, whatever the price does."""
+        lines = rate_supply(
+            Supply(
+                date(2024, 7, 1),
+                date(2025, 6, 30),
+                (),
+                {"standing": yearly("standing", (2020, "1000.00"))},
+                VAT,
+            )
+        )
+        self.assertEqual(
+            [(line.quantity, line.year_days, line.amount) for line in lines],
+            [(D(184), 366, D("502.73")), (D(181), 365, D("495.89"))],
+        )
 
     def test_an_unchanged_price_is_not_cut(self):
         prices = Timeline.of(
@@ -343,6 +444,24 @@ class TestRating(BaseCase):
         (line,) = difference(after, before)
         self.assertEqual((line.component, line.amount), ("heat", D("-43.79")))
 
+    def test_vat_that_was_wrong_is_put_right(self):
+        """The same amount at another rate: back at the one, charged at the other."""
+        lines = rate_supply(case_a())
+        right = [replace(line, vat_rate=D(9)) for line in lines]
+        found = difference(right, lines)
+        self.assertEqual(len(found), 2 * len(lines))
+        self.assertEqual(sum(line.amount for line in found), 0)
+        parts = {part.vat_rate: part.total for part in Bill(tuple(found)).supply}
+        self.assertEqual(parts, {D(9): D("1842.80"), D(21): D("-1842.80")})
+
+    def test_tiers_are_lines_of_their_own(self):
+        line = rate_supply(case_a())[0]
+        tiers = [line, replace(line, tier_from=D(31), amount=D("12.34"))]
+        self.assertEqual(difference(tiers, tiers), [])
+        (missing,) = difference(tiers, tiers[:1])
+        self.assertEqual((missing.tier_from, missing.amount), (D(31), D("12.34")))
+        self.assertEqual(missing.billed, 0)
+
     def test_line_that_falls_away_is_given_back(self):
         lines = rate_supply(case_a())
         without = [line for line in lines if line.component != "metering"]
@@ -356,6 +475,18 @@ class TestMoney(BaseCase):
         self.assertEqual(round_cent(D("0.005")), D("0.01"))
         self.assertEqual(round_cent(D("-0.005")), D("-0.01"))
         self.assertEqual(round_cent(D("2.675")), D("2.68"))
+
+    def test_half_a_step(self):
+        """A worked out reading is rounded to the steps of its register."""
+        step = D("0.001")
+        for value, rounded in (
+            ("0.0005", "0.001"),
+            ("0.0025", "0.003"),
+            ("-0.0005", "-0.001"),
+            ("0.00049", "0"),
+        ):
+            self.assertEqual(round_to(D(value), step), D(rounded))
+        self.assertEqual(round_to(D("12.5"), D(5)), D(15))
 
     def test_net(self):
         self.assertEqual(net_of(D("150.00"), D(21)), D("123.97"))
@@ -381,6 +512,7 @@ class TestMoney(BaseCase):
         # A single one must take a day.
         self.assertEqual(due("23.9", outage_in_last_year=False), 0)
         self.assertEqual(due("25", outage_in_last_year=False), 115)
+        self.assertEqual(due("24", outage_in_last_year=False), 115)
         self.assertEqual(due("25", announced_days=3), 0)
         self.assertEqual(due("25", announced_days=2), 115)
         self.assertEqual(due("25", own_installation=True), 0)

@@ -1,4 +1,5 @@
 from datetime import date
+from decimal import Decimal
 
 from dateutil.relativedelta import relativedelta
 
@@ -124,6 +125,10 @@ class TestPortal(SettlementCommon, HttpCase):
         for amount in (advice["low"], advice["high"]):
             response = self.post_as("resident", {"amount": str(amount)})
             self.assertIn("done=changed", response.url)
+        cent = Decimal("0.01")
+        for amount in (advice["low"] - cent, advice["high"] + cent):
+            response = self.post_as("resident", {"amount": str(amount)})
+            self.assertIn("done=requested", response.url)
 
     def test_nonsense_is_explained(self):
         for amount in ("", "abc", "-1", "1e9", "NaN"):
