@@ -107,7 +107,7 @@ class OnergyAccrual(models.Model):
     def _compute_amounts(self):
         Line = self.env["onergy.accrual.line"]
         for record in self:
-            own = [("accrual_id", "=", record.id)]
+            own = [("accrual_id", "in", record.ids)]
             ((delivered, advances),) = Line._read_group(
                 own, aggregates=["delivered:sum", "advances:sum"]
             )

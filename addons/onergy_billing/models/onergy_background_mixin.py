@@ -62,9 +62,6 @@ class OnergyBackgroundMixin(models.AbstractModel):
             "user_id": self.env.uid,
         }
 
-    def action_look_again(self):
-        """Nothing: the web client reads the record again after a button."""
-
     @api.model
     def _cron_process(self):
         """Make what waits, one after the other.
