@@ -109,12 +109,13 @@ class OnergyAdvanceRun(models.Model):
         contracts = self.env["onergy.contract"].search(domain)
         invoiced = self._get_invoiced(contracts)
         amounts = self._get_amounts(contracts)
+        settled = self._get_settled(contracts)
         values = []
         for contract in contracts:
             if contract.id in invoiced:
                 continue
             amount = amounts.get(contract.id)
-            reason = self._get_exception(contract, amount)
+            reason = self._get_exception(contract, amount, settled)
             values.append(
                 {
                     "run_id": self.id,
@@ -126,8 +127,10 @@ class OnergyAdvanceRun(models.Model):
             )
         return values
 
-    def _get_exception(self, contract, amount):
+    def _get_exception(self, contract, amount, settled):
         """Why a contract gets no invoice, or nothing."""
+        if contract.id in settled:
+            return self.env._("The bill of this month was made already.")
         if contract.date_start > self.month:
             return self.env._(
                 "Starts during this month; the first advance is that of the next one."
@@ -155,6 +158,25 @@ class OnergyAdvanceRun(models.Model):
                 )
             )
         )
+
+    def _get_settled(self, contracts):
+        """Ids of contracts of which this month is on a yearly or final bill."""
+        self.env["onergy.settlement"].flush_model()
+        return {
+            contract_id
+            for (contract_id,) in self.env.execute_query(
+                SQL(
+                    """
+                    SELECT DISTINCT contract_id FROM onergy_settlement
+                     WHERE contract_id = ANY(%(ids)s) AND original_id IS NULL
+                       AND state IN ('ready', 'posted') AND part <> 'owner'
+                       AND %(month)s BETWEEN date_from AND date_to
+                    """,
+                    ids=contracts.ids,
+                    month=self.month,
+                )
+            )
+        }
 
     def _get_invoiced(self, contracts):
         """Ids of contracts with an advance invoice for this month, draft or posted."""

@@ -88,9 +88,11 @@ class OnergySettlementCalculator(models.AbstractModel):
                 weights[period.contract.complex_id.weather_station],
                 period.contract.company_id.onergy_tier_proration,
             )
-            result = Result(period, errors=list(prices[index][1]))
-            if period.part != "owner":  # advances are the resident's
-                result.advances = advances.get(index, [])
+            result = Result(
+                period,
+                errors=list(prices[index][1]),
+                advances=advances.get(index, []),
+            )
             if index in costs:
                 result.share, result.cost_lines, errors = costs[index]
                 result.errors += errors
@@ -218,20 +220,57 @@ class OnergySettlementCalculator(models.AbstractModel):
     # -- advances ------------------------------------------------------------------
 
     def _get_advances(self, periods, as_of=None):
-        """Advances that were invoiced for each period and not yet settled.
+        """Advances that were invoiced for each period and are on no other bill.
 
         A final bill takes all that were invoiced from its first day on, also for
-        months after the contract ended.
+        months after the contract ended. What was invoiced or credited for days that
+        had been billed already is on no bill yet: the next one takes it.
 
         :return: {index: list of (move id, VAT % or None, day, net, VAT)}
         """
+        by_contract = self._read_advances(periods, as_of)
+        result = {}
+        # Of two periods that share a month the first one takes its advance.
+        for index in sorted(range(len(periods)), key=lambda i: periods[i].start):
+            period = periods[index]
+            if period.part == "owner":  # advances are the resident's
+                continue
+            first = period.start.replace(day=1)
+            is_final = period.contract.date_end == period.end
+            rows = by_contract[period.contract.id]
+            taken = [
+                row
+                for row, was_billed in rows
+                if (was_billed or first <= row[2])
+                and (is_final or row[2] <= period.end)
+            ]
+            by_contract[period.contract.id] = [
+                (row, was_billed) for row, was_billed in rows if row not in taken
+            ]
+            result[index] = taken
+        return result
+
+    def _read_advances(self, periods, as_of):
+        """{contract id: list of (advance, whether its day had been billed before)}
+
+        Advances on a bill are left out, also on one that still has to be posted: two
+        bills of a contract may be worked out before the first one is posted.
+        """
         self.env["account.move"].flush_model()
         self.env["account.move.line"].flush_model()
+        self.env["onergy.settlement"].flush_model()
+        self.env["onergy.settlement.advance"].flush_model()
         rows = self.env.execute_query(
             SQL(
                 """
-                SELECT m.onergy_contract_id, m.id,
-                       COALESCE(m.onergy_advance_month, m.invoice_date) AS day,
+                WITH advance AS (
+                    SELECT m.*, COALESCE(m.onergy_advance_month, m.invoice_date) AS day
+                      FROM account_move m
+                     WHERE m.onergy_contract_id = ANY(%(contracts)s)
+                       AND m.onergy_move_kind = 'advance' AND m.state = 'posted'
+                       AND m.date <= %(as_of)s
+                )
+                SELECT m.onergy_contract_id, m.id, m.day,
                        m.amount_untaxed_signed::text, m.amount_tax_signed::text,
                        (SELECT CASE WHEN count(DISTINCT t.amount) = 1
                                     THEN min(t.amount)::text END
@@ -239,40 +278,33 @@ class OnergySettlementCalculator(models.AbstractModel):
                           JOIN account_move_line_account_tax_rel rel
                             ON rel.account_move_line_id = l.id
                           JOIN account_tax t ON t.id = rel.account_tax_id
-                         WHERE l.move_id = m.id AND l.display_type = 'product')
-                  FROM account_move m
-                 WHERE m.onergy_contract_id = ANY(%(contracts)s)
-                   AND m.onergy_move_kind = 'advance' AND m.state = 'posted'
-                   AND m.date <= %(as_of)s
-                   AND NOT EXISTS (
+                         WHERE l.move_id = m.id AND l.display_type = 'product'),
+                       EXISTS (
+                           SELECT 1 FROM onergy_settlement s
+                             JOIN account_move b ON b.id = s.move_id
+                            WHERE s.contract_id = m.onergy_contract_id
+                              AND s.state = 'posted' AND s.original_id IS NULL
+                              AND s.part <> 'owner' AND b.date <= %(as_of)s
+                              AND date_trunc('month', s.date_from) <= m.day
+                              AND s.date_to >= m.day)
+                  FROM advance m
+                 WHERE NOT EXISTS (
                        SELECT 1 FROM onergy_settlement_advance a
                          JOIN onergy_settlement s ON s.id = a.settlement_id
-                         JOIN account_move sm ON sm.id = s.move_id
-                        WHERE a.move_id = m.id AND a.is_final
-                          AND sm.date <= %(as_of)s)
-                 ORDER BY day, m.id
+                         LEFT JOIN account_move b ON b.id = s.move_id
+                        WHERE a.move_id = m.id AND s.state <> 'cancelled'
+                          AND CASE WHEN %(is_past)s THEN b.date <= %(as_of)s
+                                   ELSE TRUE END)
+                 ORDER BY m.day, m.id
                 """,
                 contracts=list({period.contract.id for period in periods}),
                 as_of=as_of or date.max,
+                is_past=bool(as_of),
             )
         )
         by_contract = defaultdict(list)
-        for contract_id, move_id, day, net, tax, rate in rows:
-            by_contract[contract_id].append(
-                (
-                    move_id,
-                    Decimal(rate).normalize() if rate is not None else None,
-                    day,
-                    Decimal(net),
-                    Decimal(tax),
-                )
-            )
-        return {
-            index: [
-                row
-                for row in by_contract[period.contract.id]
-                if period.start.replace(day=1) <= row[2]
-                and (period.contract.date_end == period.end or row[2] <= period.end)
-            ]
-            for index, period in enumerate(periods)
-        }
+        for contract_id, move_id, day, net, tax, rate, was_billed in rows:
+            rate = Decimal(rate).normalize() if rate is not None else None
+            row = (move_id, rate, day, Decimal(net), Decimal(tax))
+            by_contract[contract_id].append((row, was_billed))
+        return by_contract

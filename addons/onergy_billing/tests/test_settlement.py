@@ -2,10 +2,14 @@ from contextlib import contextmanager
 from datetime import date
 
 from freezegun import freeze_time
+from lxml import etree
 
 from odoo.exceptions import UserError
 from odoo.tests import tagged
+from odoo.tools import SQL
+from odoo.tools.safe_eval import safe_eval
 
+from ..models.onergy_settlement_calculator import Period
 from .common import SettlementCommon
 
 
@@ -77,6 +81,62 @@ class TestSettlement(SettlementCommon):
         settlement = self.settle(kind="final").settlement_ids
         self.assertEqual(settlement.amount_advances, 11 * 150.0)
 
+    def test_two_bills_at_once_share_no_advance(self):
+        """A year that ends in the month of the final bill: its advance counts once."""
+        self._load_case_a()
+        self._load_readings(("NEW", "2025-05-01", "2.000"))
+        self.contract.date_start = "2024-03-17"
+        self._create_meter("EARLY", self.home, "2024-03-17", "2024-06-30")
+        self._load_readings(("EARLY", "2024-03-17", "0"), ("EARLY", "2024-07-01", "3"))
+        advances = self.invoice_advances(100.0, months=14, start="2024-04-01")
+        self.contract.date_end = "2025-04-30"
+        with freeze_time("2025-07-10"):
+            run = self.create_run(date_until="2025-05-01")
+            run.action_calculate()
+            run = run.sudo()
+            self.run_to_end(run)
+            self.assertEqual(run.state, "checked")
+            run.with_user(self.manager).action_approve()
+            self.run_to_end(run)
+        year, final = run.settlement_ids.sorted("date_to")
+        self.assertEqual(
+            [(str(s.date_to), s.state) for s in (year, final)],
+            [("2025-03-16", "posted"), ("2025-04-30", "posted")],
+        )
+        self.assertEqual((year.amount_advances, final.amount_advances), (1200.0, 200.0))
+        self.assertFalse(year.advance_ids.move_id & final.advance_ids.move_id)
+        self.assertEqual((year | final).advance_ids.move_id, advances)
+
+    def test_advance_that_comes_after_the_bill_is_on_the_next_one(self):
+        """Invoiced or credited for days that had been billed: not lost."""
+        self._load_case_a()
+        advances = self.invoice_advances(150.0)
+        self.settle()
+        late = advances[0]._reverse_moves([{"invoice_date": date(2025, 8, 1)}])
+        late.action_post()
+        self.assertEqual(late.onergy_move_kind, "advance")
+        self._load_readings(("NEW", "2025-10-01", "7.000"))
+        self.contract.date_end = "2025-09-30"
+        with freeze_time("2025-10-10"):
+            run = self.create_run(date_until="2025-10-05", invoice_date="2025-10-10")
+            run.action_calculate()
+        settlement = run.settlement_ids
+        self.assertFalse(settlement.errors)
+        self.assertEqual(settlement.advance_ids.move_id, late)
+        self.assertEqual(settlement.amount_advances, -150.0)
+
+    def test_blocked_bill_leaves_its_advances_alone(self):
+        """The bill of a year that waits for a reading keeps the advances of it."""
+        self.invoice_advances(150.0)
+        self.invoice_advances(160.0, months=2, start="2025-07-01")
+        blocked = self.settle(post=False).settlement_ids
+        self.assertEqual(blocked.state, "blocked")
+        period = Period(self.contract, date(2025, 7, 1), date(2025, 8, 31))
+        (rows,) = (
+            self.env["onergy.settlement.calculator"]._get_advances([period]).values()
+        )
+        self.assertEqual([row[2].month for row in rows], [7, 8])
+
     def test_due_periods(self):
         due = self.get_due()
         self.assertEqual(
@@ -98,9 +158,11 @@ class TestSettlement(SettlementCommon):
 
     def test_deadline_turns_red(self):
         settlement = self.settle(post=False).settlement_ids
+        self.assertEqual(settlement.deadline, date(2025, 8, 11))
         for day, state in (
-            ("2025-07-10", "ok"),
-            ("2025-07-30", "near"),
+            ("2025-07-28", "ok"),
+            ("2025-07-29", "near"),
+            ("2025-08-11", "near"),
             ("2025-08-12", "late"),
         ):
             with self.today(day):
@@ -108,6 +170,31 @@ class TestSettlement(SettlementCommon):
                 self.assertEqual(settlement.deadline_state, state)
                 found = settlement.search([("deadline_state", "=", state)])
                 self.assertIn(settlement, found)
+        for view in ("view_onergy_settlement_list", "view_onergy_settlement_form"):
+            arch = etree.fromstring(self.env.ref(f"onergy_billing.{view}").arch)
+            (field,) = arch.xpath("//field[@name='deadline']")
+            is_red = field.get("decoration-danger")
+            self.assertEqual(
+                [
+                    safe_eval(is_red, {"deadline_state": state})
+                    for state in ("done", "ok", "near", "late")
+                ],
+                [False, False, True, True],
+            )
+
+    def test_due_period_turns_red(self):
+        """Days that are left are counted from the database's day."""
+        arch = etree.fromstring(
+            self.env.ref("onergy_billing.view_onergy_settlement_due_list").arch
+        )
+        is_red = arch.get("decoration-danger")
+        self.assertEqual(
+            [safe_eval(is_red, {"days_left": days}) for days in (-1, 0, 13, 14)],
+            [True, True, True, False],
+        )
+        due = self.get_due()
+        ((today,),) = self.env.execute_query(SQL("SELECT CURRENT_DATE"))
+        self.assertEqual(due.days_left, (due.deadline - today).days)
 
     def test_outage_is_paid_once_and_bears_no_vat(self):
         self._load_case_a()

@@ -178,6 +178,20 @@ class TestCaseA(SettlementCommon):
         self.assertEqual(settlement.amount_advances, 1650.0)
         self.assertEqual(settlement.amount_total, 192.80)
 
+    def test_month_that_was_billed_gets_no_advance(self):
+        self.invoice_advances(150.0, months=11)
+        self.settle()
+        run = self.env["onergy.advance.run"].create(
+            {"month": "2025-06-01", "invoice_date": "2025-07-12"}
+        )
+        run.with_user(self.clerk).action_preview()
+        line = run.line_ids.filtered(lambda ln: ln.contract_id == self.contract)
+        self.assertEqual(line.state, "exception")
+        self.assertIn("made already", line.reason)
+        run.month = "2025-07-01"
+        run.with_user(self.clerk).action_preview()
+        self.assertEqual(set(run.line_ids.mapped("state")), {"ready"})
+
     def test_advance_of_another_year_is_not_subtracted(self):
         self.invoice_advances(150.0, months=14)
         settlement = self.settle().settlement_ids
@@ -202,6 +216,12 @@ class TestCaseA(SettlementCommon):
             [("onergy_move_kind", "=", "settlement")]
         )
         self.assertEqual(len(moves), 1)
+
+    def test_posting_again_posts_nothing(self):
+        settlement = self.settle().settlement_ids
+        move = settlement.move_id
+        self.assertFalse(settlement._post_batch(move.invoice_date))
+        self.assertEqual((settlement.move_id, settlement.state), (move, "posted"))
 
     @mute_logger("odoo.sql_db")
     def test_database_refuses_the_same_days_twice(self):
@@ -288,6 +308,31 @@ class TestCorrection(SettlementCommon):
             ],
         )
         # Once more gives nothing more.
+        self.assertFalse(self.correct(post=False).settlement_ids)
+
+    def test_correction_that_waits_is_not_made_again(self):
+        self.settle()
+        self._correct_2024()
+        waiting = self.correct(post=False).settlement_ids
+        self.assertEqual((len(waiting), waiting.state), (1, "ready"))
+        self.assertFalse(self.correct(post=False).settlement_ids)
+        waiting.action_cancel()
+        again = self.correct().settlement_ids
+        self.assertEqual(again.amount_total, waiting.amount_total)
+        self.assertFalse(self.correct(post=False).settlement_ids)
+
+    def test_correction_of_a_correction(self):
+        """The price is lowered twice: each correction has its own step only."""
+        original = self.settle().settlement_ids
+        self._correct_2024()
+        first = self.correct().settlement_ids
+        self._create_tariff(
+            2024, "2024-12-01", heat=46.69, standing=500, metering=31.68, set=145.38
+        )
+        second = self.correct().settlement_ids
+        # 500 x 184/366 = 251.37; 293.00 was billed after the first one.
+        self.assertEqual((first.amount_total, second.amount_total), (-18.10, -41.63))
+        self.assertEqual(second.original_id, original)
         self.assertFalse(self.correct(post=False).settlement_ids)
 
     def test_late_reading_changes_nothing_unless_asked(self):
