@@ -14,17 +14,20 @@ COOLING = 284.00
 #: dwelling incl. VAT, VAT (%), fixed part (%), and the meter that shares the rest.
 COSTS = {
     "BH": [
-        ("Inkoop warmte", 860.00, 21.0, 35.0, "heat"),
-        ("Onderhoud installatie", 96.50, 21.0, 100.0, "heat"),
-        ("Meters en afrekening", 31.25, 21.0, 100.0, "heat"),
+        ("Inkoop warmte", 1080.00, 21.0, 35.0, "heat"),
+        ("Onderhoud installatie", 121.50, 21.0, 100.0, "heat"),
+        ("Meters en afrekening", 39.75, 21.0, 100.0, "heat"),
     ],
     "WL": [
-        ("Stroom warmtepompen, warmte", 410.00, 21.0, 30.0, "heat"),
-        ("Stroom warmtepompen, koude", 118.40, 21.0, 30.0, "cooling"),
-        ("Onderhoud bronnen en pompen", 164.00, 21.0, 100.0, "heat"),
-        ("Verzekering installatie", 22.10, 0.0, 100.0, "heat"),
+        ("Stroom warmtepompen, warmte", 980.00, 21.0, 30.0, "heat"),
+        ("Stroom warmtepompen, koude", 190.00, 21.0, 30.0, "cooling"),
+        ("Onderhoud bronnen en pompen", 330.00, 21.0, 100.0, "heat"),
+        ("Verzekering installatie", 48.50, 0.0, 100.0, "heat"),
     ],
 }
+#: Where the supplier is, and the account that residents pay to.
+ADDRESS = {"street": "Ketelhuisweg 1", "zip": "1234 AA", "city": "Lindedam"}
+ACCOUNT = "NL02ABNA0123456789"
 #: The home whose meter was exchanged (see the demo of onergy_metering).
 EXCHANGED = 4
 INVOICED_MONTHS = 12
@@ -59,12 +62,23 @@ class OnergyDemo(models.AbstractModel):
         homes.filtered(
             lambda home: home.complex_id == sites[0]
         ).delivery_set_id = self.env.ref("onergy_billing.delivery_set_individual")
+        self._load_supplier()
         self._load_tariffs(today)
         self._load_move_out(homes[EXCHANGED], month)
         self._load_set_rent(sites[0])
         self._load_cost_statements(sites)
         self._load_settlements(sites, today)
         self._load_advance_run(month)
+
+    def _load_supplier(self):
+        """What a bill tells of who sends it."""
+        supplier = self.env.company.partner_id
+        if not supplier.street:
+            supplier.write(ADDRESS)
+        if not supplier.bank_ids:
+            self.env["res.partner.bank"].create(
+                {"partner_id": supplier.id, "acc_number": ACCOUNT}
+            )
 
     def _load_tariffs(self, today):
         for offset, prices in PRICES.items():
