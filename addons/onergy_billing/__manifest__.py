@@ -20,6 +20,7 @@
         "data/onergy_product.xml",
         "data/mail_template_advance.xml",
         "data/mail_template_settlement.xml",
+        "report/bill_templates.xml",
         "report/settlement_templates.xml",
         "wizards/onergy_tariff_load_views.xml",
         "wizards/onergy_advance_propose_views.xml",

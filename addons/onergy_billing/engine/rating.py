@@ -68,7 +68,8 @@ class Line:
 
     A line with the unit ``share`` is a part of an actual cost: ``quantity`` of
     ``whole`` (GJ, days, or m² times days) of the ``price`` that all pay together.
-    ``cost`` tells which cost.
+    ``cost`` tells which cost. A line of a correction has as its ``amount`` what is
+    still to be paid or given back, and as ``billed`` what was billed for it before.
     """
 
     component: str
@@ -84,6 +85,7 @@ class Line:
     tier_from: Decimal = Decimal(0)
     cost: int = 0
     whole: Decimal = Decimal(0)
+    billed: Decimal = Decimal("0.00")
 
     @property
     def key(self):

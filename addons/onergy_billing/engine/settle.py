@@ -120,10 +120,12 @@ def difference(new, old):
         known.setdefault(line.key, line)
     lines = []
     for line in new:
-        missing = line.amount - billed.pop(line.key, ZERO)
-        if missing:
-            lines.append(replace(line, amount=missing))
+        before = billed.pop(line.key, ZERO)
+        if line.amount != before:
+            lines.append(replace(line, amount=line.amount - before, billed=before))
     for key, amount in billed.items():
         if amount:
-            lines.append(replace(known[key], quantity=Decimal(0), amount=-amount))
+            lines.append(
+                replace(known[key], quantity=Decimal(0), amount=-amount, billed=amount)
+            )
     return lines

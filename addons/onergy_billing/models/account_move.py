@@ -36,6 +36,8 @@ class AccountMove(models.Model):
         self.ensure_one()
         if self._onergy_get_settlement():
             return "onergy_billing.report_settlement_document"
+        if self.onergy_move_kind == "advance" and self.onergy_contract_id:
+            return "onergy_billing.report_advance_document"
         return super()._get_name_invoice_report()
 
     def _onergy_get_settlement(self):
@@ -43,6 +45,18 @@ class AccountMove(models.Model):
         self.ensure_one()
         # sudo: who may see the bill may see what it was made of
         return self.sudo().onergy_settlement_ids[:1]
+
+    def _onergy_get_mandate(self):
+        """The mandate that this bill is collected by, empty where it is not."""
+        self.ensure_one()
+        # sudo: who may see the bill may know how it is collected
+        contract = self.sudo().onergy_contract_id
+        if contract.payment_method != "direct_debit":
+            return self.env["onergy.mandate"]
+        mandates = contract._get_mandate("active", "pending")
+        return mandates.filtered(
+            lambda m: not m.valid_from or m.valid_from <= self.invoice_date_due
+        ).sorted("id")[-1:]
 
     def _get_mail_template(self):
         """Yearly bills have an e-mail of their own."""

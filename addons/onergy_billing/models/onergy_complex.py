@@ -71,6 +71,21 @@ class OnergyComplex(models.Model):
         self.ensure_one()
         return self.regime != "warmtewet"
 
+    def _get_dispute_body(self):
+        """Who decides when a payer and the supplier do not agree."""
+        self.ensure_one()
+        if self.dispute_body:
+            return self.dispute_body
+        bodies = {
+            "warmtewet": self.company_id.onergy_dispute_body,
+            "servicekosten": self.env._("Huurcommissie, www.huurcommissie.nl"),
+            "vve": self.env._(
+                "the meeting of your owners' association, and after it the "
+                "subdistrict court"
+            ),
+        }
+        return bodies[self.regime]
+
     def _get_billing_year(self, day):
         """(first, last day) of the year of the whole complex that ``day`` is in."""
         self.ensure_one()

@@ -25,6 +25,18 @@ class OnergySettlement(models.Model):
         self.ensure_one()
         return (self.cost_share_id or self.original_id.cost_share_id).statement_id
 
+    def _get_correction_reason(self):
+        """Why a bill is corrected, in a sentence for who gets the correction."""
+        self.ensure_one()
+        if self._is_by_costs():
+            return self.env._("The costs of this period were worked out again.")
+        if self.reading_ids:
+            return self.env._(
+                "We worked your bill out again with the readings and the prices as we "
+                "know them now."
+            )
+        return self.env._("The prices of this period were changed after your bill.")
+
     def _get_vat_rows(self):
         """VAT of the supply and of the advances, by rate, as the bill shows it.
 

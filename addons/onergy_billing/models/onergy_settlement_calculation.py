@@ -71,20 +71,7 @@ class OnergySettlement(models.Model):
         values.update(self._prepare_use(*self._get_use(result), before, average))
         values.update(
             line_ids=self._prepare_lines(bill),
-            reading_ids=[
-                Command.create(
-                    {
-                        "sequence": sequence,
-                        "component": component,
-                        "serial": mark.serial,
-                        "day": mark.day,
-                        "value": float(mark.value),
-                        "basis": mark.basis,
-                        "origin": mark.origin or False,
-                    }
-                )
-                for sequence, (component, mark) in enumerate(result.marks)
-            ],
+            reading_ids=self._prepare_readings(result),
             advance_ids=[
                 Command.create(
                     {
@@ -150,6 +137,23 @@ class OnergySettlement(models.Model):
             for sequence, (line, vat) in enumerate(
                 zip(bill.lines, bill.line_vat(), strict=True)
             )
+        ]
+
+    @api.model
+    def _prepare_readings(self, result):
+        return [
+            Command.create(
+                {
+                    "sequence": sequence,
+                    "component": component,
+                    "serial": mark.serial,
+                    "day": mark.day,
+                    "value": float(mark.value),
+                    "basis": mark.basis,
+                    "origin": mark.origin or False,
+                }
+            )
+            for sequence, (component, mark) in enumerate(result.marks)
         ]
 
     @api.model

@@ -10,11 +10,10 @@ class OnergySettlement(models.Model):
 
     _inherit = "onergy.settlement"
 
-    def _get_billed_lines(self):
-        """Lines of the original and of all corrections that were posted."""
+    def _get_billed(self):
+        """The original and all corrections of it that were posted."""
         self.ensure_one()
-        posted = self | self.correction_ids.filtered(lambda s: s.state == "posted")
-        return posted.line_ids._to_engine()
+        return self | self.correction_ids.filtered(lambda s: s.state == "posted")
 
     def _create_corrections(self, run, with_readings):
         """Make the difference between what was billed and what should be.
@@ -66,14 +65,21 @@ class OnergySettlement(models.Model):
         }
         if result.errors:
             return {**vals, "state": "blocked", "errors": "\n".join(result.errors)}
-        lines = difference(result.bill.lines, original._get_billed_lines())
+        billed = original._get_billed()
+        lines = difference(result.bill.lines, billed.line_ids._to_engine())
         if not lines:
             return None
         bill = Bill(tuple(lines))
+        vals.update(self._prepare_amounts(bill))
+        # The difference, as the amounts: those of all bills add up to the use.
+        exact = self.env["onergy.tariff"]._to_decimal
+        use, _loose = self._get_use(result)
+        use -= exact(sum(billed.mapped("use")), 3)
+        if use:
+            vals["reading_ids"] = self._prepare_readings(result)
         return {
             **vals,
             "state": "ready",
-            "use": float(sum(line.quantity for line in lines if line.unit == "gj")),
-            **self._prepare_amounts(bill),
+            "use": float(use),
             "line_ids": self._prepare_lines(bill),
         }

@@ -52,6 +52,9 @@ class OnergySettlementLine(models.Model):
     price = fields.Float("Price incl. VAT", digits=PRICE_DIGITS, aggregator=None)
     tier_from = fields.Float("From (GJ a year)", digits=TIER_DIGITS, aggregator=None)
     amount = fields.Monetary("Amount incl. VAT", required=True)
+    amount_before = fields.Monetary(
+        "Billed before", help="Corrections: what was billed for this, including VAT."
+    )
     vat_rate = fields.Float("VAT (%)", digits=(5, 2), aggregator=None)
     vat_amount = fields.Monetary("VAT")
     basis = fields.Selection(BASES, required=True)
@@ -70,6 +73,7 @@ class OnergySettlementLine(models.Model):
             "price": float(line.price),
             "tier_from": float(line.tier_from),
             "amount": float(line.amount),
+            "amount_before": float(line.billed),
             "vat_rate": float(line.vat_rate),
             "vat_amount": float(vat_amount),
             "basis": line.basis,
@@ -98,6 +102,23 @@ class OnergySettlementLine(models.Model):
             )
             for line in self
         ]
+
+    def _get_name_text(self):
+        """What was charged for, with what tells it from others of its kind."""
+        self.ensure_one()
+        labels = dict(self._fields["component"]._description_selection(self.env))
+        name = self.cost_line_id.name or labels[self.component]
+        if self.tier_from:
+            return self.env._(
+                "%(what)s (above %(tier)s GJ a year)",
+                what=name,
+                tier=self._get_tier_text(),
+            )
+        if self.component == "service_fixed":
+            return self.env._("%(what)s, fixed", what=name)
+        if self.component == "service_metered":
+            return self.env._("%(what)s, by meter", what=name)
+        return name
 
     def _get_text(self):
         """What was charged, in one line, in the language of the context."""
@@ -130,6 +151,11 @@ class OnergySettlementLine(models.Model):
             "%(what)s, %(start)s to %(end)s: %(quantity)s days at %(price)s a year",
             **values,
         )
+
+    def _get_amount_now(self):
+        """Corrections: what should have been billed, including VAT."""
+        self.ensure_one()
+        return self.currency_id.round(self.amount_before + self.amount)
 
     def _get_price_text(self):
         self.ensure_one()

@@ -16,6 +16,7 @@ from . import test_workbook_writer
 from . import test_notice
 from . import test_accountant
 from . import test_audit_file
+from . import test_bill
 from . import test_delivery
 from . import test_purge
 from . import test_move

@@ -52,7 +52,7 @@ class OnergyWorkbookBuilder(models.AbstractModel):
                       JOIN onergy_contract k ON k.id = s.contract_id
                       JOIN onergy_connection c ON c.id = s.connection_id
                       LEFT JOIN (VALUES %s) b(value, label) ON b.value = r.basis
-                     WHERE %s
+                     WHERE s.original_id IS NULL AND %s
                     WINDOW w AS (PARTITION BY s.id, r.serial, r.component
                                  ORDER BY r.sequence)
                   ) rows
