@@ -8,6 +8,7 @@ from . import onergy_connection
 from . import onergy_complex
 from . import onergy_contract
 from . import onergy_contract_cost
+from . import onergy_contract_forecast
 from . import account_move
 from . import account_move_batch
 from . import account_tax
