@@ -98,3 +98,61 @@ def test_another_residents_invoice_stays_closed(site, visitor):
     )
     assert not response.headers["content-type"].startswith("application/pdf")
     assert response.url.rstrip("/").endswith("/my")
+
+
+BILLS = """
+bills = env["onergy.settlement"].search(
+    [("state", "=", "posted"), ("original_id", "=", False)], order="id")
+by_tariff = bills.filtered(lambda s: s.complex_id.regime == "warmtewet")
+year = by_tariff.filtered(lambda s: s.part == "all" and len(s.line_ids) > 6)[0]
+moved = by_tariff.filtered(lambda s: s.is_final and s._has_exchange())[0]
+owner = by_tariff.filtered(lambda s: s.part == "owner")[0]
+costs = bills.filtered("cost_share_id")[0]
+advance = year.advance_ids[0].move_id
+"""
+LAST_WORDS = "consuwijzer"
+
+
+def print_bills(site, visitor, *names):
+    """{name: texts of the pages}, as the manager prints them."""
+    moves = site.values(
+        *(
+            f"{name}.move_id.id" if name != "advance" else "advance.id"
+            for name in names
+        ),
+        given=BILLS,
+    )
+    manager = visitor()
+    manager.login(*site.logins["manager"])
+    return {
+        name: manager.context.request.get(
+            f"{site.address}/report/pdf/account.account_invoices/{move}",
+            timeout=120_000,
+        )
+        for name, move in zip(names, moves, strict=True)
+    }
+
+
+def test_bills_print_with_header_footer_and_page_numbers(site, visitor, artifacts):
+    responses = print_bills(site, visitor, "year", "moved", "owner", "costs", "advance")
+    texts = {}
+    for name, response in responses.items():
+        pages = texts[name] = pdf_text(response)
+        keep_picture(response, artifacts, f"rekening-{name}")
+        for number, text in enumerate(pages, 1):
+            assert re.search(rf"{number}\s*/\s*{len(pages)}\b", text), (name, number)
+            assert "Lindedam" in text, f"{name}: no header on page {number}"
+    assert {name: len(pages) for name, pages in texts.items()} == {
+        "year": 2,
+        "moved": 2,
+        "owner": 1,
+        "costs": 2,
+        "advance": 1,
+    }
+    for name in ("year", "moved", "owner", "advance"):
+        assert LAST_WORDS in texts[name][-1].lower(), name
+    # What explains the amount stands together on the first page.
+    first = texts["year"][0]
+    for words in ("Jaarafrekening", "Vastrecht", "Samen", "Meternummer"):
+        assert words in first, words
+    assert len(set(re.findall(r"\b6[89]\d{6}\b", " ".join(texts["moved"])))) == 2
