@@ -153,6 +153,6 @@ def test_bills_print_with_header_footer_and_page_numbers(site, visitor, artifact
         assert LAST_WORDS in texts[name][-1].lower(), name
     # What explains the amount stands together on the first page.
     first = texts["year"][0]
-    for words in ("Jaarafrekening", "Vastrecht", "Samen", "Meternummer"):
+    for words in ("Jaarafrekening", "U betaalt nog", "Vastrecht", "Samen"):
         assert words in first, words
     assert len(set(re.findall(r"\b6[89]\d{6}\b", " ".join(texts["moved"])))) == 2

@@ -112,7 +112,8 @@ def difference(new, old):
 
     :param new: lines as they should be
     :param old: all lines billed so far, corrections included
-    :return: lines with the amount that is missing; empty when nothing is
+    :return: lines with the amount that is missing, first those that fall away; empty
+        when nothing is missing
     """
     billed, known = {}, {}
     for line in old:
@@ -123,9 +124,9 @@ def difference(new, old):
         before = billed.pop(line.key, ZERO)
         if line.amount != before:
             lines.append(replace(line, amount=line.amount - before, billed=before))
-    for key, amount in billed.items():
-        if amount:
-            lines.append(
-                replace(known[key], quantity=Decimal(0), amount=-amount, billed=amount)
-            )
-    return lines
+    gone = [
+        replace(known[key], quantity=Decimal(0), amount=-amount, billed=amount)
+        for key, amount in billed.items()
+        if amount
+    ]
+    return gone + lines

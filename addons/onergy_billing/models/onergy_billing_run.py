@@ -186,7 +186,18 @@ class OnergyBillingRun(models.AbstractModel):
         self.ensure_one()
         if not self.try_lock_for_update() or self.state not in self._get_busy_states():
             return False
-        return self.with_company(self.company_id).with_context(**QUIET)._do_batch()
+        return self._in_own_language().with_context(**QUIET)._do_batch()
+
+    def _in_own_language(self):
+        """The run as its job works on it: what it writes down is for staff to read.
+
+        A job has no language; who prepared the run has, and the company else.
+        """
+        user = self.prepared_by_id
+        lang = user.lang if user and not user._is_superuser() else False
+        return self.with_company(self.company_id).with_context(
+            lang=lang or self.company_id.partner_id.lang
+        )
 
     def _do_batch(self):
         """One batch of the step that the run is in; True when there is more to do."""

@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.tools import format_date
 
 from .onergy_settlement_line import BASES
 
@@ -56,8 +57,9 @@ class OnergyCostShare(models.Model):
     )
 
     @api.depends("contract_id.name", "date_from", "date_to")
+    @api.depends_context("lang")
     def _compute_display_name(self):
         for record in self:
-            record.display_name = (
-                f"{record.contract_id.name} {record.date_from} – {record.date_to}"
-            )
+            first = format_date(record.env, record.date_from)
+            last = format_date(record.env, record.date_to)
+            record.display_name = f"{record.contract_id.name} {first} – {last}"

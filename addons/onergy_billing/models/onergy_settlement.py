@@ -3,6 +3,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
+from odoo.tools import format_date
 
 from .const import PARTS
 from .onergy_settlement_calculator import Period
@@ -168,11 +169,12 @@ class OnergySettlement(models.Model):
     # -- computes ------------------------------------------------------------------
 
     @api.depends("contract_id.name", "date_from", "date_to")
+    @api.depends_context("lang")
     def _compute_display_name(self):
         for record in self:
-            record.display_name = (
-                f"{record.contract_id.name} {record.date_from} – {record.date_to}"
-            )
+            first = format_date(record.env, record.date_from)
+            last = format_date(record.env, record.date_to)
+            record.display_name = f"{record.contract_id.name} {first} – {last}"
 
     @api.depends("date_to", "complex_id")
     def _compute_deadline(self):

@@ -216,7 +216,7 @@ class OnergySettlementRun(models.Model):
         :return: whether there may be more
         """
         self.ensure_one()
-        run = self.with_company(self.company_id)
+        run = self._in_own_language()
         if run.kind == "correction":
             done = run._correct_next()
         else:

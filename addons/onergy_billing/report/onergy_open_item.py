@@ -58,12 +58,14 @@ class OnergyOpenItem(models.Model):
     complex_id = fields.Many2one("onergy.complex", readonly=True)
     kind = fields.Selection(
         selection=lambda self: (
-            self.env["account.move"]._fields["onergy_move_kind"].selection
+            self.env["account.move"]
+            ._fields["onergy_move_kind"]
+            ._description_selection(self.env)
         ),
         readonly=True,
     )
     date = fields.Date(readonly=True)
-    date_due = fields.Date("Due", readonly=True)
+    date_due = fields.Date("Due date", readonly=True)
     days_late = fields.Integer("Days late", readonly=True, aggregator="max")
     age = fields.Selection(AGES, readonly=True)
     amount = fields.Monetary(readonly=True)

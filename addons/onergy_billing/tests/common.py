@@ -77,6 +77,7 @@ class BillingCommon(AccountTestInvoicingCommon):
             cls.env,
             "bill_clerk",
             "onergy_residents.group_customer_service",
+            lang="en_US",
             company_id=cls.company.id,
             company_ids=[Command.set(cls.company.ids)],
         )
@@ -215,6 +216,7 @@ class SettlementCommon(BillingCommon):
             cls.env,
             "bill_manager",
             "onergy_residents.group_manager",
+            lang="en_US",
             company_id=cls.company.id,
             company_ids=[Command.set(cls.company.ids)],
         )

@@ -148,6 +148,16 @@ class TestOpenItems(AccountantCommon):
         with self.assertRaises(ValidationError):
             self.open("2999-01-01")
 
+    def test_title_and_words(self):
+        """The list says of which day it is, in the language of who looks."""
+        wizard = self.env["onergy.open.item.day"].create({"day": "2024-09-20"})
+        action = wizard.action_open()
+        self.assertIn("2024", action["display_name"])
+        self.assertEqual(action["name"], action["display_name"])
+        Item = self.env["onergy.open.item"].with_context(lang="nl_NL")
+        kinds = dict(Item.fields_get(["kind"])["kind"]["selection"])
+        self.assertEqual(kinds["advance"], "Voorschot")
+
     def test_rights(self):
         self.invoice_advances(150.0, months=1)
         clerk = self.create_user("clerk", "onergy_residents.group_customer_service")

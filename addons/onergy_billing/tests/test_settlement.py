@@ -408,6 +408,19 @@ class TestSettlement(SettlementCommon):
             (151.12, "settlement", date(2025, 8, 1)),
         )
 
+    def test_what_staff_reads_is_in_their_language(self):
+        """The job that works a run out or posts it has no language of its own."""
+        self.env["res.lang"]._activate_lang("nl_NL")
+        self.clerk.lang = "nl_NL"
+        run = self.settle(post=False)
+        self.assertIn("geen meter", run.settlement_ids.errors)
+        self.assertNotIn("No meter", run.settlement_ids.errors)
+        # Nobody prepared it: the job of the final bills did.
+        run.prepared_by_id = self.env.ref("base.user_root")
+        for lang in ("en_US", "nl_NL"):
+            self.company.partner_id.lang = lang
+            self.assertEqual(run._in_own_language().env.lang, lang)
+
     def test_cron(self):
         self._load_case_a()
         with freeze_time("2025-07-10"):

@@ -21,10 +21,11 @@ class OnergyOpenItemDay(models.TransientModel):
         action = self.env["ir.actions.act_window"]._for_xml_id(
             "onergy_billing.action_onergy_open_item"
         )
+        name = self.env._("Open items on %(day)s", day=format_date(self.env, self.day))
         return {
             **action,
-            "name": self.env._(
-                "Open items on %(day)s", day=format_date(self.env, self.day)
-            ),
+            # The web client shows the one, exports and favourites use the other.
+            "name": name,
+            "display_name": name,
             "context": {AS_OF: fields.Date.to_string(self.day)},
         }
