@@ -326,6 +326,16 @@ class OnergyMeter(models.Model):
         self.ensure_one()
         return {"cooling": "cooling", "water": "volume"}.get(self.medium, "energy")
 
-    def _get_register_unit(self, register):
+    def _get_register_unit(self, register, moment=None):
+        """The unit a register counts in, or counted in at ``moment`` (naive UTC)."""
         self.ensure_one()
-        return self.volume_unit if register == "volume" else self.unit
+        if register == "volume":
+            return self.volume_unit
+        former = self.unit_ids.filtered(
+            lambda past: (
+                moment
+                and moment < past.moment
+                and (not past.moment_from or moment >= past.moment_from)
+            )
+        )
+        return former.unit or self.unit

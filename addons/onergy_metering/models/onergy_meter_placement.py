@@ -54,7 +54,11 @@ class OnergyMeterPlacement(models.Model):
         help="The energy register at the end of the last day.",
     )
     has_end_value = fields.Boolean("End reading known")
-    unit = fields.Selection(related="meter_id.unit")
+    unit = fields.Char(
+        "Energy unit",
+        compute="_compute_unit",
+        help="Of the start reading, and of the end reading if that is another.",
+    )
     photo = fields.Image("Photo of the old meter", max_width=1920, max_height=1920)
 
     # int4range with && stands for "the same meter" without an extension.
@@ -76,32 +80,59 @@ class OnergyMeterPlacement(models.Model):
                 filter(None, [record.meter_id.serial, record.connection_id.name])
             )
 
+    @api.depends("meter_id", "date_from", "date_to")
+    def _compute_unit(self):
+        day_start = self.env["onergy.reading.loader"]._day_start
+        for record in self:
+            meter = record.meter_id
+            if not meter:
+                record.unit = False
+                continue
+            register = meter._get_main_register()
+            units = [
+                meter._get_register_unit(register, day and day_start(day))
+                for day in (
+                    record.date_from,
+                    record.date_to and record.date_to + timedelta(days=1),
+                )
+            ]
+            record.unit = " → ".join(dict.fromkeys(filter(None, units)))
+
     @api.model_create_multi
     def create(self, vals_list):
         for vals in vals_list:
             self._mark_known_values(vals)
         placements = super().create(vals_list)
-        placements._sync_readings()
+        meters = placements.meter_id
+        before = (meters.placement_ids - placements)._get_boundaries()
+        self._sync_readings(meters, before)
         return placements
 
     def write(self, vals):
         self._mark_known_values(vals)
-        result = super().write(vals)
         touching = {
+            "meter_id",
             "connection_id",
             "date_from",
             "date_to",
             "start_value",
+            "has_start_value",
             "end_value",
+            "has_end_value",
         }
-        if vals.keys() & touching:
-            self._sync_readings()
+        if not vals.keys() & touching:
+            return super().write(vals)
+        meters = self.meter_id
+        before = meters.placement_ids._get_boundaries()
+        result = super().write(vals)
+        self._sync_readings(meters | self.meter_id, before)
         return result
 
     def unlink(self):
         meters = self.meter_id
+        before = meters.placement_ids._get_boundaries()
         result = super().unlink()
-        self.env["onergy.consumption.builder"]._rebuild_meters(meters)
+        self._sync_readings(meters, before)
         return result
 
     @api.model
@@ -119,25 +150,42 @@ class OnergyMeterPlacement(models.Model):
                     self.env._("Meter and connection belong to different companies.")
                 )
 
-    def _sync_readings(self):
-        """Bring start and end values among the readings, then the consumption."""
-        meters = self.meter_id
-        for meter in meters:
-            meter.placement_ids._sync_meter_readings(meter)
-        self.env["onergy.consumption.builder"]._rebuild_meters(meters)
-
-    def _sync_meter_readings(self, meter):
-        loader = self.env["onergy.reading.loader"]
-        register = meter._get_main_register()
-        unit = meter._get_register_unit(register)
+    def _get_boundaries(self):
+        """{meter: {moment: value}} of the start and end values that are known."""
+        day_start = self.env["onergy.reading.loader"]._day_start
+        found = {meter: {} for meter in self.meter_id}
         # A meter that hangs on where it left off has one reading at that midnight.
-        values = {}
         for record in self:
             if record.has_end_value and record.date_to:
-                moment = loader._day_start(record.date_to + timedelta(days=1))
-                values.setdefault(moment, record.end_value)
+                moment = day_start(record.date_to + timedelta(days=1))
+                found[record.meter_id].setdefault(moment, record.end_value)
+        for record in self:
             if record.has_start_value:
-                values[loader._day_start(record.date_from)] = record.start_value
-        loader._retire_readings(meter, "placement", keep=list(values))
-        for moment, value in values.items():
-            loader._set_reading(meter, register, moment, value, unit, "placement")
+                moment = day_start(record.date_from)
+                found[record.meter_id][moment] = record.start_value
+        return found
+
+    @api.model
+    def _sync_readings(self, meters, before):
+        """Bring changed start and end values among the readings, then the consumption.
+
+        A value that did not change is left alone: somebody may have put another
+        reading in its place since.
+
+        :param dict before: :meth:`_get_boundaries` of the meters before the change
+        """
+        loader = self.env["onergy.reading.loader"]
+        meters.invalidate_recordset(["placement_ids"])
+        after = meters.placement_ids._get_boundaries()
+        for meter in meters:
+            known, values = before.get(meter, {}), after.get(meter, {})
+            if known.keys() - values.keys():
+                loader._retire_readings(meter, "placement", keep=list(values))
+            register = meter._get_main_register()
+            for moment, value in values.items():
+                if known.get(moment) != value:
+                    unit = meter._get_register_unit(register, moment)
+                    loader._set_reading(
+                        meter, register, moment, value, unit, "placement"
+                    )
+        self.env["onergy.consumption.builder"]._rebuild_meters(meters)

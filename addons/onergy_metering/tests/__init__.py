@@ -16,6 +16,7 @@ from . import test_month_overview
 from . import test_operations
 from . import test_parsers
 from . import test_peer_use
+from . import test_placement
 from . import test_portal
 from . import test_portal_views
 from . import test_push
