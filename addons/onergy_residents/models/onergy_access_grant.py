@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Command, Domain
-from odoo.tools import email_normalize
+from odoo.tools import email_normalize, escape_psql
 
 
 class OnergyAccessGrant(models.Model):
@@ -112,10 +112,7 @@ class OnergyAccessGrant(models.Model):
         email = email_normalize(email)
         # sudo: account holders and clerks may not read or make users
         users = self.env["res.users"].sudo().with_context(active_test=False)
-        user = users.search([("login", "=ilike", email)], limit=1)
-        if not user:
-            found = users.search([("email_normalized", "=", email)], limit=2)
-            user = found if len(found) == 1 else user
+        user = self._find_viewer(users, email)
         if user and (user._is_internal() or not user.active):
             raise UserError(self.env._("This e-mail address cannot be used here."))
         if not user:
@@ -140,6 +137,19 @@ class OnergyAccessGrant(models.Model):
         return grant
 
     @api.model
+    def _find_viewer(self, users, email):
+        """Return the user whose login or address this is, nobody if it may be several.
+
+        Portal users confirm an address before it is theirs, see ``res.users.write``.
+        """
+        # What somebody typed: "_" and "%" are no patterns here.
+        user = users.search([("login", "=ilike", escape_psql(email))], limit=1)
+        if user:
+            return user
+        found = users.search([("email_normalized", "=", email)], limit=2)
+        return found if len(found) == 1 else users.browse()
+
+    @api.model
     def _create_viewer(self, users, contract, name, email):
         company = contract.company_id
         partner = self.env["res.partner"].sudo()  # sudo: as in _give
@@ -161,11 +171,16 @@ class OnergyAccessGrant(models.Model):
         )
 
     def _get_login_url(self):
-        """Return where he gets in: to choose a password the first time."""
+        """Return where he gets in: to choose a password the first time.
+
+        A link with which to choose a password opens the account, so it only goes to
+        the account's own address.
+        """
         self.ensure_one()
         # sudo: a token for the mail to the address it belongs to
         partner = self.sudo().partner_id
-        if any(user.log_ids for user in partner.user_ids):
+        is_own_address = partner.email_normalized == email_normalize(self.email)
+        if not is_own_address or any(user.log_ids for user in partner.user_ids):
             return f"{self.get_base_url()}/my"
         partner.signup_prepare()
         return partner._get_signup_url()

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import email_normalize
+from odoo.tools import email_normalize, escape_psql
 from odoo.tools.misc import hash_sign, verify_hash_signed
 
 TOKEN_SCOPE = "onergy.email.change"
@@ -183,7 +183,8 @@ class OnergyEmailChange(models.Model):
             return False
         # sudo: only whether the name is taken is asked
         users = self.env["res.users"].sudo().with_context(active_test=False)
-        return not users.search_count([("login", "=ilike", self.email_new)], limit=1)
+        same = [("login", "=ilike", escape_psql(self.email_new))]
+        return not users.search_count(same, limit=1)
 
     @api.autovacuum
     def _gc_changes(self):

@@ -167,6 +167,33 @@ class TestAccessGrant(PortalCase, MailCase):
         self._post(email="VIEWER@example.com")
         self.assertEqual(self.contract.grant_ids.partner_id, self.viewer.partner_id)
 
+    def _get_mail(self, grant):
+        return self.env["mail.mail"].search(
+            [("res_id", "=", grant.id), ("model", "=", grant._name)]
+        )
+
+    def test_a_login_that_only_resembles_the_address_gets_nothing(self):
+        """Typed ``_`` and ``%`` are characters of an address, not patterns."""
+        self.other.login = "jan.smit@example.com"
+        for email in ("jan_smit@example.com", "%smit@example.com"):
+            with self.subTest(email):
+                self._post(email=email)
+                grant = self.contract.grant_ids.filtered(lambda g: g.email == email)  # noqa: B023
+                self.assertNotEqual(grant.partner_id, self.other.partner_id)
+                self.assertEqual(grant.partner_id.user_ids.login, email)
+
+    def test_no_token_goes_to_another_address_than_the_accounts_own(self):
+        """Who has the mailbox of an old login name does not get the account."""
+        viewer = self._create_resident("daughter@example.com", "Daughter")
+        self.assertFalse(viewer.log_ids)
+        viewer.email = "moved@example.com"
+        self._post()
+        grant = self.contract.grant_ids
+        self.assertEqual(grant.partner_id, viewer.partner_id)
+        body = self._get_mail(grant).body_html
+        self.assertNotIn("token", body)
+        self.assertIn("/my", body)
+
     def test_errors_are_clear(self):
         new_test_user(
             self.env, "clerk@example.com", "onergy_residents.group_customer_service"

@@ -174,6 +174,13 @@ class TestPortalAccount(MockEmail, PortalCase):
         self.assertEqual(self.resident.email, "new@example.com")
         self.assertEqual(self.resident.login, "resident@example.com")
 
+    def test_login_name_that_only_resembles_the_address_is_no_hindrance(self):
+        self.resident.login = "resident@example.com"
+        self.other.login = "new.me@example.com"
+        mails = self._ask("new_me@example.com", login="resident@example.com")[1]
+        self._confirm(self._token(mails, "new_me@"))
+        self.assertEqual(self.resident.login, "new_me@example.com")
+
     def test_wrong_input_sends_nothing(self):
         cases = [
             ("new@example.com", "wrong", "onergy_email_password_error"),
