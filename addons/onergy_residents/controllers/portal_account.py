@@ -1,5 +1,6 @@
 from odoo.exceptions import AccessDenied, UserError
 from odoo.http import request, route
+from odoo.tools import email_normalize
 
 from .portal import SECURITY_HEADERS, OnergyPortal
 
@@ -108,6 +109,19 @@ class OnergyPortalAccount(OnergyPortal):
     # ------------------------------------------------------------------
     # E-MAIL
     # ------------------------------------------------------------------
+
+    def _create_or_update_address(self, partner_sudo, **form_data):
+        """Odoo's own page of who is no resident takes no address nobody confirmed."""
+        users = partner_sudo.with_context(active_test=False).user_ids
+        if (
+            "email" in form_data
+            and users
+            and all(users.mapped("share"))
+            and email_normalize(form_data["email"]) != partner_sudo.email_normalized
+        ):
+            message = request.env._("Change your e-mail address on the page Account.")
+            return partner_sudo, {"invalid_fields": ["email"], "messages": [message]}
+        return super()._create_or_update_address(partner_sudo, **form_data)
 
     @route(
         f"{ACCOUNT_URL}/email",

@@ -7,19 +7,30 @@ class ResUsers(models.Model):
     _inherit = "res.users"
 
     def write(self, vals):
-        """Keep residents to the pages that confirm an address and pass a change on.
+        """Keep people to the pages that confirm an address and pass a change on.
 
         Odoo lets everybody write his own user by RPC; an address that nobody
-        confirmed would then count for a new password.
+        confirmed would then count for a new password, and for access that somebody
+        gives to that address.
         """
-        if {"email", "name"} & vals.keys() and not self.env.su:
-            # sudo: whether he is a resident is asked of his own contracts only
-            user = self.env.user.sudo()
-            if user._is_portal() and user.commercial_partner_id.is_resident:
-                raise AccessError(
-                    self.env._("Change your e-mail address on the page Account.")
+        if not self.env.su and vals.keys() & self._onergy_get_guarded(vals):
+            raise AccessError(
+                self.env._(
+                    "Change your e-mail address and phone number on the page Account."
                 )
+            )
         return super().write(vals)
+
+    def _onergy_get_guarded(self, vals):
+        """Return the fields that who is logged in may not write by himself."""
+        if not vals.keys() & {"email", "name", "phone"}:
+            return set()
+        # sudo: whether he is a resident is asked of his own contracts only
+        user = self.env.user.sudo()
+        if not user.share:
+            return set()
+        is_resident = user.commercial_partner_id.is_resident
+        return {"email", "name", "phone"} if is_resident else {"email"}
 
     @api.model
     def switch_tour_enabled(self, val):

@@ -95,6 +95,39 @@ class TestPortalAccess(PortalCase):
         self.assertEqual(self.resident.email, "resident@example.com")
         user.write({"tz": "Europe/Amsterdam"})
 
+    def test_who_is_no_resident_confirms_an_address_as_well(self):
+        """Access is given to an address: nobody may take one that is not his."""
+        viewer = self._create_resident("viewer", "Somebody Else")
+        with self.assertRaises(AccessError):
+            viewer.with_user(viewer).write({"email": "victim@example.com"})
+        self.assertEqual(viewer.email, "viewer@example.com")
+        form = {
+            "partner_id": viewer.partner_id.id,
+            "name": "Somebody Else",
+            "phone": "+31 30 000 0000",
+            "street": "Kerkstraat 1",
+            "city": "Utrecht",
+            "zip": "3511 AA",
+            "country_id": self.env.ref("base.nl").id,
+            "use_delivery_as_billing": "true",
+            "verify_address_values": "",
+        }
+        for email in ("victim@example.com", ""):
+            self.post_as("viewer", "/my/address/submit", {**form, "email": email})
+            with self.subTest(email=email):
+                self.assertEqual(viewer.email, "viewer@example.com")
+        self.post_as(
+            "viewer", "/my/address/submit", {**form, "email": "Viewer@example.com"}
+        )
+        self.assertEqual(viewer.street, "Kerkstraat 1")
+
+    def test_phone_number_of_a_resident_changes_on_the_page_only(self):
+        """By RPC it would change without a line in the log and without Payt."""
+        user = self.resident.with_user(self.resident)
+        with self.assertRaises(AccessError):
+            user.write({"phone": "+31 6 12345678"})
+        self.assertFalse(self.resident.phone)
+
     def test_number_of_queries(self):
         """Pages must not slow down with the number of bills or of homes."""
         self.authenticate("resident", "resident")
