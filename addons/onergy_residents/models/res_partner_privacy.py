@@ -150,7 +150,27 @@ class ResPartner(models.Model):
         )
         contracts.message_ids.unlink()
         self.env["onergy.consent"].search([("partner_id", "in", self.ids)]).unlink()
-        self.with_context(active_test=False).bank_ids.unlink()
+        self._onergy_forget_bank_accounts()
         self.env["onergy.access.code"].with_context(active_test=False).search(
             [("partner_id", "in", self.ids)]
         ).unlink()
+
+    def _onergy_forget_bank_accounts(self):
+        """Overwrite what is known of bank accounts: Odoo archives and never deletes."""
+        accounts = self.with_context(active_test=False).bank_ids
+        for account in accounts:
+            account.write(
+                {
+                    # A holder has each number once, so each gets one of its own.
+                    "acc_number": f"X{account.id}",
+                    "acc_holder_name": False,
+                    "bank_id": False,
+                    "clearing_number": False,
+                    "note": False,
+                    "allow_out_payment": False,
+                    "active": False,
+                }
+            )
+        # Odoo notes each change with the number there was.
+        accounts.message_ids.unlink()
+        self.message_ids.unlink()

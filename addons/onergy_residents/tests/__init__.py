@@ -21,6 +21,7 @@ from . import test_landlord
 from . import test_move
 from . import test_move_concurrency
 from . import test_move_portal
+from . import test_forget
 from . import test_help
 from . import test_mandate
 from . import test_portal_payment
