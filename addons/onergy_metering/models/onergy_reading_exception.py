@@ -1,5 +1,6 @@
 import json
 from datetime import timedelta
+from decimal import Decimal
 
 from odoo import api, fields, models
 from odoo.tools import format_date
@@ -37,6 +38,9 @@ class OnergyReadingException(models.Model):
     register = fields.Selection(REGISTERS, readonly=True)
     moment = fields.Datetime(readonly=True)
     value = fields.Float(digits=(16, 3), readonly=True, aggregator=None)
+    has_value = fields.Boolean(
+        compute="_compute_has_value", export_string_translation=False
+    )
     unit = fields.Char(readonly=True)
     status = fields.Char(readonly=True)
     other_value = fields.Float(
@@ -95,6 +99,24 @@ class OnergyReadingException(models.Model):
     _fingerprint_uniq = models.UniqueIndex("(fingerprint)")
     _open_key = models.Index("(meter_key, moment) WHERE state = 'open'")
     _open_oldest = models.Index("(company_id, create_date) WHERE state = 'open'")
+
+    @api.depends("value")
+    def _compute_has_value(self):
+        values = self._get_exact_values()
+        for record in self:
+            record.has_value = values.get(record.id) is not None
+
+    def _get_exact_values(self):
+        """{id: Decimal}, ``None`` where no value could be read, which is not zero."""
+        self.flush_recordset(["value"])
+        self.env.cr.execute(
+            "SELECT id, value::text FROM onergy_reading_exception WHERE id = ANY(%s)",
+            [self.ids],
+        )
+        return {
+            record_id: text and Decimal(text)
+            for record_id, text in self.env.cr.fetchall()
+        }
 
     # -- evidence ------------------------------------------------------------------
 

@@ -65,8 +65,11 @@ class OnergyReadingException(models.Model):
             }
         )
 
-    def _apply_value(self, value, resolution, note, origin, unit=None):
-        """Put a value in force in spite of what the rules said."""
+    def _apply_value(self, value, resolution, note, origin):
+        """Put a value in force in spite of what the rules said.
+
+        :param value: a number in the unit that the meter counted in at that moment
+        """
         self.ensure_one()
         self.check_access("write")
         if not (self.meter_id and self.moment and self.register):
@@ -79,7 +82,8 @@ class OnergyReadingException(models.Model):
             self.register,
             self.moment,
             value,
-            unit or self.meter_id._get_register_unit(self.register),
+            # What came before a change of unit stays in the unit of that time.
+            self._get_meter_unit(),
             origin,
             reason=note,
             exception=self,
@@ -100,12 +104,31 @@ class OnergyReadingException(models.Model):
             # The reading is in force; the rule was told that this is all right.
             self._resolve("resolved", "accepted", note)
             return
-        if not self.value and self.reason.startswith(("bad_", "missing_")):
+        value = self._get_exact_values().get(self.id)
+        if value is None:
             raise UserError(self.env._("There is no value to accept. Enter one."))
+        self._check_unit()
         origin = self.import_id.channel or "manual"
-        # What came before a change of unit stays in the unit it came in.
-        unit = self.unit if self.reason == "old_unit" else None
-        self._apply_value(self.value, "accepted", note, origin, unit)
+        self._apply_value(value, "accepted", note, origin)
+
+    def _check_unit(self):
+        """A value in another unit than the meter's would be read as another amount."""
+        unit = self._get_meter_unit()
+        if self.unit and unit and self.unit != unit:
+            raise UserError(
+                self.env._(
+                    "The value is in %(unit)s, but the meter counted in %(meter_unit)s "
+                    "then. Correct the unit of the meter, or enter another value.",
+                    unit=self.unit,
+                    meter_unit=unit,
+                )
+            )
+
+    def _get_meter_unit(self):
+        """What the register counted in at the moment of this row."""
+        return self.meter_id and self.meter_id._get_register_unit(
+            self.register, self.moment
+        )
 
     def _reject(self, note):
         """Do not use the value; a reading in force behind it gives way."""

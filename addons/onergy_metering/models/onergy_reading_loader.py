@@ -87,6 +87,7 @@ class OnergyReadingLoader(models.AbstractModel):
 
         For values that a person answers for. The caller rebuilds consumption.
 
+        :param value: a ``Decimal``, or a float as a person typed it
         :param exception: the ``onergy.reading.exception`` that this decides
         :return: id of the reading now in force, or ``None`` when nothing changed
         """
@@ -96,7 +97,7 @@ class OnergyReadingLoader(models.AbstractModel):
                 "SELECT id, value = %s::numeric AND unit = %s FROM onergy_reading "
                 "WHERE meter_id = %s AND register = %s AND moment = %s "
                 "AND superseded IS NOT TRUE",
-                repr(value),
+                str(value),
                 unit,
                 meter.id,
                 register,
@@ -118,7 +119,7 @@ class OnergyReadingLoader(models.AbstractModel):
                 meter.id,
                 register,
                 moment,
-                repr(value),
+                str(value),
                 unit,
                 origin,
             )

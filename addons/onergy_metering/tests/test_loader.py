@@ -341,6 +341,59 @@ class TestResolutions(MeteringCase):
             {"2026-01-15": (2, "edited"), "2026-01-16": (2, "edited")},
         )
 
+    def test_no_value_is_not_accepted_as_zero(self):
+        profile = self.plain.copy({"status_ref": "status", "status_map": "fine=ok"})
+        self._import(
+            "serial,date,value,unit,status\n"
+            "71000001,2026-01-15,5,furlong,fine\n"
+            "71000001,2026-01-16,6,GJ,strange\n"
+            "71000001,2026-01-17,x,GJ,fine\n",
+            profile=profile,
+        )
+        exceptions = self._get_open()
+        self.assertEqual(
+            set(exceptions.mapped("reason")),
+            {"unknown_unit", "unknown_status", "bad_number"},
+        )
+        for exception in exceptions:
+            with self.subTest(exception.reason):
+                self.assertFalse(exception.has_value)
+                with self.assertRaisesRegex(UserError, "no value to accept"):
+                    self._resolve(exception, "accept")
+        self.assertFalse(self._get_readings(self.meter))
+
+    def test_zero_that_was_read_can_be_accepted(self):
+        row = self.loader._make_row("71000001", "2026-01-15 12:00:00", 0, "GJ")
+        self.loader._load_rows([(*row[:6], "error", *row[7:])], self.company, "file")
+        exception = self._get_open()
+        self.assertTrue(exception.has_value)
+        self._resolve(exception, "accept")
+        self.assertEqual(self._get_readings(self.meter), {"2026-01-15 12:00:00": 0})
+
+    def test_accept_keeps_every_digit(self):
+        value = "12345678901.123456789"
+        row = self.loader._make_row("71000001", "2026-01-15 12:00:00", value, "GJ")
+        self.loader._load_rows([(*row[:6], "error", *row[7:])], self.company, "file")
+        self._resolve(self._get_open(), "accept")
+        self.env.cr.execute(
+            "SELECT value::text FROM onergy_reading WHERE meter_id = %s",
+            [self.meter.id],
+        )
+        self.assertEqual(self.env.cr.fetchall(), [(value,)])
+
+    def test_value_in_another_unit_is_not_accepted(self):
+        """12345 kWh do not become 12345 GJ because the meter reports an error."""
+        row = self.loader._make_row("71000001", "2026-01-15 12:00:00", 12345, "kWh")
+        self.loader._load_rows([(*row[:6], "error", *row[7:])], self.company, "file")
+        exception = self._get_open()
+        self.assertEqual(exception.reason, "status_error")
+        with self.assertRaisesRegex(UserError, "is in kWh"):
+            self._resolve(exception, "accept")
+        self.assertFalse(self._get_readings(self.meter))
+        self.meter.unit = "kWh"
+        self._resolve(exception, "accept")
+        self.assertEqual(self._get_readings(self.meter), {"2026-01-15 12:00:00": 12345})
+
     def test_unknown_meter_cannot_be_accepted(self):
         self._load(("71000009", "2026-01-15", "1"))
         with self.assertRaises(UserError):

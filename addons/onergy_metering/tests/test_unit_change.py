@@ -83,6 +83,27 @@ class TestUnitChange(MeteringCase):
         self.assertEqual(self._get_readings(self.meter)[moment], 34.5)
         self.assertEqual(self._get_days(self.meter)["2026-01-02"], (1, "measured"))
 
+    def test_other_value_for_a_straggler_is_in_the_old_unit(self):
+        self._change().action_apply()
+        moment = "2026-01-02 11:00:00"
+        row = self.loader._make_row("71000001", moment, "9.6", "MWh")
+        self.loader._load_rows([row], self.company, "file")
+        item = self.env["onergy.reading.exception"].search([("state", "=", "open")])
+        with self.assertRaisesRegex(UserError, "counted in GJ then"):
+            item.action_accept()
+        wizard = self.env["onergy.reading.resolve"].create(
+            {
+                "exception_ids": item.ids,
+                "decision": "replace",
+                "value": 34.5,
+                "note": "Read from the display",
+            }
+        )
+        self.assertEqual(wizard.unit, "GJ")
+        wizard.action_apply()
+        reading = self.env["onergy.reading"].search([("moment", "=", moment)])
+        self.assertEqual((reading.value, reading.unit), (34.5, "GJ"))
+
     def test_what_waited_for_the_unit_comes_in(self):
         self._load(("71000001", "2026-01-05", "10.5", "MWh"))
         item = self.env["onergy.reading.exception"].search([("state", "=", "open")])

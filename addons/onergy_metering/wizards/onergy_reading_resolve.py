@@ -36,11 +36,7 @@ class OnergyReadingResolve(models.TransientModel):
         for wizard in self:
             wizard.count = len(wizard.exception_ids)
             first = wizard.exception_ids[:1]
-            wizard.unit = (
-                first.meter_id._get_register_unit(first.register)
-                if first.meter_id
-                else first.unit
-            )
+            wizard.unit = first._get_meter_unit() if first.meter_id else first.unit
 
     def action_apply(self):
         self.ensure_one()
