@@ -299,7 +299,7 @@ class OnergyReadingLoader(models.AbstractModel):
                     value, unit, status, column_name, raw, reason, rule_id, other_value,
                     severity, state, fingerprint,
                     create_uid, write_uid, create_date, write_date)
-                SELECT %(company)s, %(import)s, line, key, meter_id,
+                SELECT %(company)s, %(import)s, line, left(key, 200), meter_id,
                        NULLIF(register, ''), moment, value, NULLIF(unit, ''), status,
                        NULLIF(column_name, ''), NULLIF(raw, ''), verdict,
                        CASE verdict WHEN 'vee_power' THEN power_rule_id END,

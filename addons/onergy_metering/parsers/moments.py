@@ -99,7 +99,8 @@ class MomentReader:
         if known is not None:
             return known
         parsed = self._parse(text.strip())
-        if parsed is None:
+        # Before the zone is applied: the first and last day of time have none to go to.
+        if parsed is None or not FIRST_YEAR - 1 <= parsed.year <= LAST_YEAR + 1:
             raise RowError("bad_date", column, text)
         if parsed.tzinfo is None:
             moment, cacheable = self._localise(parsed, column, text, key)

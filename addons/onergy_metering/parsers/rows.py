@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import logging
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -13,6 +14,8 @@ from .moments import MomentReader
 from .numerals import checked, number_reader, plain_number
 from .references import fetch_json, fetch_xml, field_getter, path_getter
 from .units import normalise
+
+_logger = logging.getLogger(__name__)
 
 #: What every row holds, in order. ``moment`` is UTC text and ``value`` a plain
 #: decimal literal; ``column``, ``raw`` and ``reason`` are empty in a good row. A bad
@@ -31,6 +34,8 @@ ROW_FIELDS = (
 )
 
 _RAW_LIMIT = 200
+#: status bits of a meter, hexadecimal or decimal
+_BITS = re.compile("0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}")
 
 
 def read_rows(stream, profile, filename="", received=None, telegram_key=None):
@@ -72,6 +77,8 @@ class _Reader:
         self.headers = []
         self.count = 0
         self.trailer = None
+        #: whether an error of this file was logged that nobody foresaw
+        self.surprised = False
 
     # -- structure of the file --------------------------------------------
 
@@ -85,16 +92,28 @@ class _Reader:
         )
         quick_row = self._get_quick_reader()
         for line, record in records:
-            if quick_row is not None and (row := quick_row(line, record)) is not None:
-                self.count += 1
-                yield row
-            elif isinstance(record, Exception):
-                self.count += 1
-                yield _bad(line, RowError("bad_row", raw=str(record)))
-            elif not (profile.trailer_marker and self._is_trailer(record)):
-                self.count += 1
-                yield from interpret(line, record)
+            try:
+                if quick_row and (row := quick_row(line, record)) is not None:
+                    self.count += 1
+                    yield row
+                elif isinstance(record, Exception):
+                    self.count += 1
+                    yield _bad(line, RowError("bad_row", raw=str(record)))
+                elif not (profile.trailer_marker and self._is_trailer(record)):
+                    self.count += 1
+                    yield from interpret(line, record)
+            except FileError:
+                raise
+            except Exception as error:  # pylint: disable=broad-except
+                # A line that nobody thought of is no reason to refuse the others.
+                yield self._unforeseen(line, error)
         self._check_trailer()
+
+    def _unforeseen(self, line, error):
+        if not self.surprised:
+            self.surprised = True
+            _logger.exception("Line %s of %s", line, self.filename)
+        return _bad(line, RowError("bad_row", raw=repr(error)))
 
     def _read_header(self, records):
         if self.profile.container == "hex":
@@ -434,7 +453,9 @@ class _Reader:
         status = self.status_map.get(text.casefold(), self.status_map.get("*"))
         if status is not None:
             return status
-        if profile.status_masks and re.fullmatch("0[xX][0-9a-fA-F]{1,8}|[0-9]+", text):
+        if profile.status_masks and re.fullmatch(
+            "0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}", text
+        ):
             return self._masked(int(text, 16 if text[1:2].lower() == "x" else 10))
         raise RowError("unknown_status", profile.status_ref, text)
 

@@ -1,6 +1,8 @@
 import base64
 import os
+import random
 import shutil
+import string
 import tempfile
 import time
 from pathlib import Path
@@ -84,6 +86,15 @@ class TestImport(MeteringCase):
         record = self._import(HEADER + "71000001,2026-01-15,1,GJ\n", profile=profile)
         self.assertEqual((record.state, record.reason), ("failed", "no_trailer"))
         self.assertFalse(self._get_readings(self.meter))
+
+    def test_meter_number_too_long_for_an_index(self):
+        rng = random.Random(200)
+        number = "".join(rng.choice(string.ascii_letters) for _i in range(9000))
+        record = self._import(
+            HEADER + f"{number},2026-01-15,1,GJ\n71000001,2026-01-15,1,GJ\n"
+        )
+        self.assertEqual((record.rows_new, record.rows_bad), (1, 1))
+        self.assertEqual(record.exception_ids.meter_key, number[:200])
 
     def test_imports_are_kept(self):
         record = self._import(HEADER + "71000001,2026-01-15,1,GJ\n")

@@ -4,10 +4,12 @@ import io
 import lzma
 import zipfile
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 import openpyxl
 
 from odoo.tests import BaseCase, tagged
+from odoo.tools import mute_logger
 
 from ..parsers import FileError, Profile, read_rows
 
@@ -221,6 +223,43 @@ class TestParsers(BaseCase):
                     self.assertEqual((row[3], row[9]), (utc, ""))
                 else:
                     self.assertBad(row, "bad_date")
+
+    def test_first_and_last_day_of_time(self):
+        """They have no counterpart in another zone, and spoil their own line only."""
+        for text in (
+            "0001-01-01T00:00:00+14:00",
+            "9999-12-31T23:59:59-12:00",
+            "9999-12-31",
+        ):
+            with self.subTest(text):
+                content = (
+                    f"serial,date,value,unit\n71,{text},1,GJ\n71,2026-01-15,1,GJ\n"
+                )
+                bad, good = rows_of(content, **PLAIN)
+                self.assertBad(bad, "bad_date", "date")
+                self.assertFalse(good[9])
+
+    def test_number_that_python_refuses(self):
+        content = (
+            "serial,date,value,unit,status\n"
+            f"71,2026-01-15,1,GJ,{'9' * 5000}\n71,2026-01-15,1,GJ,0\n"
+        )
+        masks = {"status_ref": "status", "status_masks": {"1": "error"}}
+        bad, good = rows_of(content, **PLAIN, **masks)
+        self.assertBad(bad, "unknown_status", "status")
+        self.assertFalse(good[9])
+
+    def test_error_that_nobody_foresaw(self):
+        content = "serial,date,value,unit\n71,2026-01-15,x,GJ\n71,2026-01-15,1,GJ\n"
+        with (
+            patch("odoo.addons.onergy_metering.parsers.rows.checked") as checked,
+            mute_logger("odoo.addons.onergy_metering.parsers.rows"),
+        ):
+            checked.side_effect = ZeroDivisionError("surprise")
+            bad, good = rows_of(content, **PLAIN)
+        self.assertBad(bad, "bad_row")
+        self.assertIn("surprise", bad[8])
+        self.assertFalse(good[9])
 
     def test_unix_time(self):
         profile = {**PLAIN, "moment_formats": ("UNIX",)}
