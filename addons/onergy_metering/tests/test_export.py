@@ -1,10 +1,12 @@
 import io
+from unittest.mock import patch
 
 import openpyxl
 from openpyxl.utils.escape import unescape
 
 from odoo.tests import HttpCase, tagged
 
+from ..wizards import onergy_metering_export
 from .common import MeteringCase
 
 
@@ -37,8 +39,8 @@ class TestExport(MeteringCase, HttpCase):
         self.authenticate(user.login, f"{user.login}-secret")
         answer = self.url_open(export.action_export()["url"])
         self.assertEqual(answer.status_code, 200)
-        sheet = openpyxl.load_workbook(io.BytesIO(answer.content)).active
-        return [[cell.value for cell in row] for row in sheet.iter_rows()]
+        self.sheet = openpyxl.load_workbook(io.BytesIO(answer.content)).active
+        return [[cell.value for cell in row] for row in self.sheet.iter_rows()]
 
     def test_readings(self):
         rows = self._download("readings")
@@ -48,13 +50,27 @@ class TestExport(MeteringCase, HttpCase):
         self.assertEqual(str(rows[1][3]), "2026-01-01 00:00:00")
         self.assertEqual(rows[2][4], 2.5)
         self.assertEqual(rows[1][5:], ["GJ", "OK", "Bestand"], "words of the reader")
+        formats = [cell.number_format for cell in self.sheet[5]]
+        self.assertEqual(formats[3:5], ["yyyy-mm-dd hh:mm", "#,##0.000"])
+        self.assertEqual(self.sheet.dimensions, "A1:H5")
 
     def test_texts_that_excel_minds(self):
-        awkward = "<A & B>_x0041_\u0007"
-        meter = self.env["onergy.meter"].search([("serial", "=", "71000001")])
-        meter.serial = awkward
+        meters = self.env["onergy.meter"].search(
+            [("serial", "in", ("71000001", "71000002"))], order="serial"
+        )
+        awkward = ("  <A & B>_x0041_\u0007 ", "<r><t>B</t></r>")
+        for meter, serial in zip(meters, awkward, strict=True):
+            meter.serial = serial
         names = {unescape(row[0]) for row in self._download("readings")[1:]}
-        self.assertEqual(names, {awkward, "71000002"})
+        self.assertEqual(names, set(awkward))
+
+    def test_rows_go_on_in_another_sheet(self):
+        with patch.object(onergy_metering_export, "_SHEET_ROWS", 2):
+            rows = self._download("readings")
+        sheets = self.sheet.parent.worksheets
+        self.assertEqual([sheet.max_row for sheet in sheets], [3, 3])
+        again = [cell.value for cell in sheets[1][1]]
+        self.assertEqual(rows[0], again, "each sheet has its heading")
 
     def test_use(self):
         self.assertEqual([row[4] for row in self._download("days")[1:]], [1.5, 1.5])

@@ -1,8 +1,8 @@
 import tempfile
 from contextlib import closing
-from functools import partial
 
 import xlsxwriter
+from xlsxwriter.utility import xl_col_to_name
 
 from odoo import fields, models
 from odoo.tools import SQL
@@ -82,26 +82,23 @@ class OnergyMeteringExport(models.TransientModel):
                 sheet, line = self._add_sheet(book, formats), 0
                 writers = self._get_writers(sheet, formats)
             line += 1
-            for column, (value, (write, words)) in enumerate(
-                zip(row, writers, strict=True)
-            ):
-                if value is not None:
-                    write(line, column, words.get(value, value) if words else value)
+            sheet.write_values(line, row, writers)
         if sheet is None:
             self._add_sheet(book, formats)
 
     def _get_writers(self, sheet, formats):
-        """(function that writes a cell, words for its values) of each column."""
-        writers = {
-            "text": sheet.write_string,
-            "number": partial(sheet.write_number, cell_format=formats["number"]),
-            "date": partial(sheet.write_datetime, cell_format=formats["date"]),
-            "moment": partial(sheet.write_datetime, cell_format=formats["moment"]),
-        }
+        """(letter, function that writes a cell) of each column."""
         return [
-            (writers.get(kind, sheet.write_string), self._get_words(kind))
-            for _title, kind, _width in self._get_columns()
+            (xl_col_to_name(column), self._get_writer(sheet, kind, formats))
+            for column, (_title, kind, _width) in enumerate(self._get_columns())
         ]
+
+    def _get_writer(self, sheet, kind, formats):
+        if kind == "number":
+            return sheet.get_number_writer(formats[kind])
+        if kind in formats:
+            return sheet.get_date_writer(formats[kind])
+        return sheet.get_text_writer(self._get_words(kind))
 
     def _get_words(self, kind):
         """Labels of a selection, where ``kind`` names a model and a field of it."""
@@ -119,7 +116,11 @@ class OnergyMeteringExport(models.TransientModel):
         return sheet
 
     def _get_columns(self):
-        """(title, kind, width) of each column; see :meth:`_get_writers` for kinds."""
+        """(title, kind, width) of each column.
+
+        The kind is ``text``, ``number``, ``date``, ``moment`` or a selection field,
+        ``model.field``, of which the label is written.
+        """
         _ = self.env._
         if self.kind == "readings":
             return [
