@@ -6,7 +6,7 @@ import babel.dates
 from dateutil.relativedelta import relativedelta
 
 from odoo import fields, models
-from odoo.tools import SQL, format_date, formatLang, get_lang
+from odoo.tools import SQL, formatLang, get_lang
 from odoo.tools.misc import babel_locale_parse
 
 from ..parsers.units import gj_to_kwh
@@ -27,6 +27,15 @@ def _get_day_text(language, day, date_format):
     return babel.dates.format_date(day, date_format, babel_locale_parse(language))
 
 
+def get_days(first, last):
+    """All days from the first to the last."""
+    return [
+        date.fromordinal(number)
+        for number in range(first.toordinal(), last.toordinal() + 1)
+    ]
+
+
+@lru_cache(maxsize=4096)
 def get_year_before(day):
     """The same day of the year before; the 29th of February has its 28th."""
     try:
@@ -57,6 +66,7 @@ class OnergyContract(models.Model):
         # sudo: residents have no access to meters and readings as such; what is
         # shown is limited to the days of this contract below.
         contract = self.sudo()
+        contract._fetch_heating()
         today = fields.Date.context_today(self)
         last_day = contract._get_last_shown_day(today)
         views = contract._get_views()
@@ -89,6 +99,16 @@ class OnergyContract(models.Model):
             "forecast": not navigation["next"]
             and contract._describe_forecast(use, last_day, unit),
         }
+
+    def _fetch_heating(self):
+        """Read of the home what the page shows; whole records take twice as long."""
+        self.complex_id.fetch(
+            ["daily_basis", "regime", "season_start", "season_end", "weather_station"]
+        )
+        home = self.connection_id
+        home.fetch(["company_id", "complex_id", "dwelling_type", "floor_area"])
+        home.placement_ids.fetch(["meter_id", "date_from", "date_to"])
+        home.placement_ids.meter_id.fetch(["serial", "medium", "read_mode"])
 
     # -- what may be seen ----------------------------------------------------------
 
@@ -231,13 +251,14 @@ class OnergyContract(models.Model):
         }
 
     def _get_period_title(self, view, start, end):
+        language = get_lang(self.env).code
         if view == "day":
-            return format_date(self.env, start, date_format="MMMM y")
+            return _get_day_text(language, start, "MMMM y")
         if view == "season":
             return self.env._(
                 "Heating season %(start)s until %(end)s",
-                start=format_date(self.env, start, date_format="d MMMM y"),
-                end=format_date(self.env, end, date_format="d MMMM y"),
+                start=_get_day_text(language, start, "d MMMM y"),
+                end=_get_day_text(language, end, "d MMMM y"),
             )
         if view == "month":
             return self.env._("Use per month in %(year)s", year=start.year)
@@ -277,7 +298,7 @@ class OnergyContract(models.Model):
             # The sum with zero has no minus zero.
             rounded = amount.quantize(step, ROUND_HALF_UP) + 0
             if is_plain and 0 <= rounded < 1000:
-                return before + f"{rounded:f}".replace(".", point) + after
+                return before + str(rounded).replace(".", point) + after
             return self._format_use(amount, unit)
 
         return write
@@ -290,24 +311,25 @@ class OnergyContract(models.Model):
     # -- charts --------------------------------------------------------------------
 
     def _get_charts(self, view, start, end, last_day, use, amounts, unit):
-        charts = [self._get_chart(view, start, end, use, amounts, unit)]
+        estimated = {
+            day for day, (_quantity, is_estimated) in use.items() if is_estimated
+        }
+        charts = [self._get_chart(view, start, end, estimated, amounts, unit)]
         is_now = view == "season" and start + ONE_YEAR > last_day
         if is_now and self.daily_readings_allowed:
             year = self._get_period("month", last_day)
-            charts.append(self._get_chart("month", *year, use, amounts, unit))
+            charts.append(self._get_chart("month", *year, estimated, amounts, unit))
         return charts
 
-    def _get_chart(self, view, start, end, use, amounts, unit):
+    def _get_chart(self, view, start, end, estimated, amounts, unit):
         """One chart: its rows and what they are called.
 
+        :param set estimated: the days of ``amounts`` that are estimated
         :return: dict with ``view``, ``kind`` (``line`` or ``bar``), ``label``,
             ``label_before``, ``rows`` (see :meth:`_describe_use`), ``known_rows`` for
             the table, ``has_before``, ``has_peers``, ``has_estimated``
         """
         steps, date_format = self._get_steps(view, start, end)
-        estimated = {
-            day for day, (_quantity, is_estimated) in use.items() if is_estimated
-        }
         rows = [
             self._describe_use(days, amounts, estimated, view != "year")
             for days in steps
@@ -345,7 +367,7 @@ class OnergyContract(models.Model):
 
     def _get_steps(self, view, start, end):
         """(lists of days, one per point of the chart; how the first is written)"""
-        days = [start + timedelta(days=n) for n in range((end - start).days + 1)]
+        days = get_days(start, end)
         if view == "day" or view == "season" and self.daily_readings_allowed:
             return [[day] for day in days], "d MMM"
         steps, date_format = {}, "y" if view == "year" else "MMMM"
@@ -356,13 +378,19 @@ class OnergyContract(models.Model):
 
     def _describe_use(self, days, amounts, estimated, with_before=True):
         """One point of a chart; its words come from :meth:`_add_words`."""
-        amount = self._sum_known(amounts, days)
-        before = None
-        if with_before:
-            before_days = dict.fromkeys(map(get_year_before, days))
-            before = self._sum_known(amounts, before_days)
+        first, before = days[0], None
+        if len(days) == 1:
+            # The course of a season has hundreds of these.
+            amount = amounts.get(first)
+            if with_before:
+                before = amounts.get(get_year_before(first))
+        else:
+            amount = self._sum_known(amounts, days)
+            if with_before:
+                before_days = dict.fromkeys(map(get_year_before, days))
+                before = self._sum_known(amounts, before_days)
         return {
-            "day": days[0],
+            "day": first,
             "amount": amount,
             "value": None if amount is None else round(float(amount), 4),
             "amount_before": before,
@@ -376,12 +404,15 @@ class OnergyContract(models.Model):
         short_format = date_format.replace("MMMM", "MMM")
         write = self._get_use_writer(unit)
         for row in rows:
-            row.update(
-                label=_get_day_text(language, row["day"], date_format),
-                short=_get_day_text(language, row["day"], short_format),
-                text=write(row["amount"]),
-                text_before=write(row["amount_before"]),
+            day = row["day"]
+            label = row["label"] = _get_day_text(language, day, date_format)
+            row["short"] = (
+                label
+                if short_format == date_format
+                else _get_day_text(language, day, short_format)
             )
+            row["text"] = write(row["amount"])
+            row["text_before"] = write(row["amount_before"])
 
     # -- words ---------------------------------------------------------------------
 
@@ -393,7 +424,7 @@ class OnergyContract(models.Model):
         """
         if view == "year":
             start = max(start, last_day.replace(month=1, day=1))
-        days = [start + timedelta(days=n) for n in range((last_day - start).days + 1)]
+        days = get_days(start, last_day)
         both = [
             day for day in days if day in amounts and get_year_before(day) in amounts
         ]

@@ -1,10 +1,9 @@
 from calendar import monthrange
-from datetime import timedelta
 
 from odoo import models
 from odoo.tools import SQL
 
-from .onergy_contract_use import get_year_before
+from .onergy_contract_use import get_days, get_year_before
 
 #: Weighted degree days of an average year in De Bilt (1991-2020), per mille a month.
 YEAR_WEIGHTS = (173, 154, 125, 68, 41, 19, 9, 10, 29, 78, 128, 165)
@@ -29,8 +28,7 @@ class OnergyContract(models.Model):
 
         :param dict use: as of :meth:`_get_use_by_day`
         """
-        days = [start + timedelta(days=n) for n in range((last_day - start).days + 1)]
-        known = [day for day in days if day in use]
+        known = [day for day in get_days(start, last_day) if day in use]
         before = [get_year_before(day) for day in known]
         if len(known) < COMPARED_DAYS or not all(day in use for day in before):
             return ""
