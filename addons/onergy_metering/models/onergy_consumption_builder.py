@@ -47,6 +47,7 @@ class OnergyConsumptionBuilder(models.AbstractModel):
         """Rebuild all days of some meters (a placement or a reading changed)."""
         if not meters:
             return
+        self.env["onergy.reading.loader"]._lock(meters.company_id)
         self.env.flush_all()
         self._build(
             SQL(
@@ -73,6 +74,9 @@ class OnergyConsumptionBuilder(models.AbstractModel):
     @api.model
     def _rebuild_estimated(self, first, last):
         """Share out anew what was estimated from ``first`` to ``last`` (dates)."""
+        # sudo: a station's days are those of every company, also of one not entered
+        companies = self.env["res.company"].sudo().search([])
+        self.env["onergy.reading.loader"]._lock(companies)
         self.env.flush_all()
         self._build(
             SQL(

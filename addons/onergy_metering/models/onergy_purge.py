@@ -122,6 +122,7 @@ class OnergyPurge(models.AbstractModel):
 
     @api.model
     def _purge_daily(self, company, before):
+        self.env["onergy.reading.loader"]._lock(company)
         self.env.flush_all()
         cr = self.env.cr
         cr.execute("DROP TABLE IF EXISTS onergy_floor")

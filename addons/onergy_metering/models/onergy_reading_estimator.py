@@ -38,6 +38,7 @@ class OnergyReadingEstimator(models.AbstractModel):
         """
         if not meters:
             return []
+        self.env["onergy.reading.loader"]._lock(meters.company_id)
         self.env.flush_all()
         cr = self.env.cr
         cr.execute("DROP TABLE IF EXISTS onergy_gap, onergy_like")

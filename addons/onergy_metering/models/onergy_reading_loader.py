@@ -47,6 +47,16 @@ class OnergyReadingLoader(models.AbstractModel):
         leave to their next run.
         """
         self._lock(company)
+        try:
+            return self._load_locked(rows, company, origin, import_id)
+        except psycopg2.errors.UniqueViolation as error:
+            # Committed by another load after our snapshot was taken: a reading, a day,
+            # the state of a register or the same bad row. The next attempt sees it.
+            raise ConcurrencyError(
+                self.env._("Another import is loading the same readings.")
+            ) from error
+
+    def _load_locked(self, rows, company, origin, import_id):
         self._create_stage()
         total = self._copy(rows)
         self.env["onergy.reading.judge"]._judge(company, total)
@@ -91,6 +101,7 @@ class OnergyReadingLoader(models.AbstractModel):
         :param exception: the ``onergy.reading.exception`` that this decides
         :return: id of the reading now in force, or ``None`` when nothing changed
         """
+        self._lock(meter.company_id)
         cr = self.env.cr
         cr.execute(
             SQL(
@@ -143,6 +154,7 @@ class OnergyReadingLoader(models.AbstractModel):
     @api.model
     def _retire_readings(self, meter, origin, keep):
         """Supersede a meter's readings of ``origin`` at other moments than ``keep``."""
+        self._lock(meter.company_id)
         self.env.cr.execute(
             SQL(
                 "UPDATE onergy_reading SET superseded = TRUE "
@@ -161,6 +173,7 @@ class OnergyReadingLoader(models.AbstractModel):
     def _retire_reading(self, reading, reason):
         """Supersede one reading by nothing; the caller rebuilds consumption."""
         meter, register = reading.meter_id, reading.register
+        self._lock(meter.company_id)
         self.env.cr.execute(
             SQL("UPDATE onergy_reading SET superseded = TRUE WHERE id = %s", reading.id)
         )
@@ -173,6 +186,7 @@ class OnergyReadingLoader(models.AbstractModel):
     @api.model
     def _retire_boundary(self, meter, register, day, reason, exception=None):
         """Supersede the readings that count as the end of ``day``."""
+        self._lock(meter.company_id)
         self.env.cr.execute(
             SQL(
                 """
@@ -210,15 +224,20 @@ class OnergyReadingLoader(models.AbstractModel):
 
     # -- steps -------------------------------------------------------------------
 
-    def _lock(self, company):
-        """One load per company at a time; released at the end of the transaction."""
-        self.env.cr.execute(
-            SQL(
-                "SELECT pg_advisory_xact_lock(hashtext(%s), %s)",
-                self._name,
-                company.id,
+    def _lock(self, companies):
+        """One change of a company's readings at a time, until the transaction ends.
+
+        Loads, corrections and what is derived of them take turns: each goes by what
+        the others left. The order keeps two that want several from a deadlock.
+        """
+        for company in companies.sorted("id"):
+            self.env.cr.execute(
+                SQL(
+                    "SELECT pg_advisory_xact_lock(hashtext(%s), %s)",
+                    "onergy.reading.loader",
+                    company.id,
+                )
             )
-        )
 
     def _derive(self, company, origin, import_id, replaced):
         """What follows from the new readings: days and months, work items, state."""
@@ -269,13 +288,7 @@ class OnergyReadingLoader(models.AbstractModel):
             origin,
             import_id,
         )
-        try:
-            self.env.cr.execute(query, log_exceptions=False)
-        except psycopg2.errors.UniqueViolation as error:
-            # Committed by another load after our snapshot was taken.
-            raise ConcurrencyError(
-                self.env._("Another import is loading the same readings.")
-            ) from error
+        self.env.cr.execute(query, log_exceptions=False)
         return self.env.cr.rowcount
 
     def _count_verdicts(self):

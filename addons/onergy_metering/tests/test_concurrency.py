@@ -1,4 +1,5 @@
 import io
+from datetime import date
 
 import psycopg2
 from psycopg2 import errors
@@ -83,6 +84,9 @@ class TestConcurrency(BaseCase):
                 "onergy_meter_placement",
             ):
                 env.cr.execute(f"DELETE FROM {table} WHERE meter_id IN ({meters})")
+            env.cr.execute(
+                "DELETE FROM onergy_reading_exception WHERE meter_key LIKE 'CONCUR%'"
+            )
             env.cr.execute(f"DELETE FROM onergy_meter WHERE id IN ({meters})")
             env.cr.execute(f"DELETE FROM onergy_connection WHERE id IN ({homes})")
             env.cr.execute("DELETE FROM onergy_complex WHERE code = 'CONCUR'")
@@ -156,6 +160,61 @@ class TestConcurrency(BaseCase):
             self.assertEqual((record.rows_new, record.rows_same), (400, 360))
             second.commit()
         self._assert_complete()
+
+    def test_same_bad_row_in_two_loads(self):
+        """Readings that have nothing in common, and one row that both set aside."""
+        head = b"serial,date,value,unit\n"
+        bad = f"{PREFIX}999,2026-01-01,1,GJ\n".encode()
+        contents = [
+            head + f"{PREFIX}{number:03d},2026-01-01,1,GJ\n".encode() + bad
+            for number in (0, 1)
+        ]
+        first, second = self.registry.cursor(), self.registry.cursor()
+        self.addCleanup(first.close)
+        self.addCleanup(second.close)
+        envs = [Environment(cr, SUPERUSER_ID, {}) for cr in (first, second)]
+        second.execute("SELECT count(*) FROM onergy_reading")
+        self._import(envs[0], contents[0], "a")
+        first.commit()
+        with mute_logger("odoo.sql_db"), self.assertRaises(ConcurrencyError):
+            self._import(envs[1], contents[1], "b")
+        second.rollback()
+        record = self._import(envs[1], contents[1], "b")
+        self.assertEqual((record.rows_new, record.rows_listed), (1, 1))
+        second.commit()
+
+    def test_corrections_take_their_turn(self):
+        """Whoever writes readings or days waits for the load that runs."""
+        first, second = self.registry.cursor(), self.registry.cursor()
+        self.addCleanup(first.close)
+        self.addCleanup(second.close)
+        env = Environment(first, SUPERUSER_ID, {})
+        self._import(env, self._get_file(1, 3))
+        env = Environment(second, SUPERUSER_ID, {})
+        meter = env["onergy.meter"].search([("serial", "=", f"{PREFIX}000")])
+        loader, day = env["onergy.reading.loader"], date(2026, 1, 2)
+        builder = env["onergy.consumption.builder"]
+        writers = {
+            "set": lambda: loader._set_reading(
+                meter, "energy", "2026-01-09 12:00:00", 9.0, "GJ", "manual"
+            ),
+            "retire": lambda: loader._retire_readings(meter, "placement", []),
+            "boundary": lambda: loader._retire_boundary(meter, "energy", day, "x"),
+            "estimate": lambda: env["onergy.reading.estimator"]._estimate(meter, day),
+            "rebuild": lambda: builder._rebuild_meters(meter),
+            "weather": lambda: builder._rebuild_estimated(day, day),
+            "purge": lambda: env["onergy.purge"]._purge_daily(meter.company_id, day),
+        }
+        for name, write in writers.items():
+            with self.subTest(name):
+                second.execute("SET LOCAL lock_timeout = '50ms'")
+                with (
+                    mute_logger("odoo.sql_db"),
+                    self.assertRaises(errors.LockNotAvailable),
+                ):
+                    write()
+                second.rollback()
+        first.rollback()
 
     def test_worker_killed_before_the_end(self):
         """Its transaction is gone as a whole; the next worker takes the file."""
