@@ -69,6 +69,22 @@ class TestOperations(MeteringCase):
             ).action_exchange()
         self.assertFalse(self.meter.placement_ids.date_to)
 
+    def test_exchange_for_a_known_meter(self):
+        """Its start reading is not stored in another unit than was chosen."""
+        known = self.env["onergy.meter"].create({"serial": "72000001", "unit": "kWh"})
+        values = {"date": "2026-01-05", "end_value": 10, "new_serial": "72000001"}
+        with self.assertRaisesRegex(UserError, "known already: Heat, in kWh"):
+            self._exchange(**values, unit="GJ").action_exchange()
+        self.assertFalse(known.placement_ids)
+        known.medium = "cooling"
+        with self.assertRaisesRegex(UserError, "known already: Cooling"):
+            self._exchange(**values, unit="kWh").action_exchange()
+        known.medium = "heat"
+        self._exchange(**values, unit="kWh", start_value=7).action_exchange()
+        self.assertEqual(known.connection_id, self.home)
+        reading = self.env["onergy.reading"].search([("meter_id", "=", known.id)])
+        self.assertEqual((reading.value, reading.unit), (7, "kWh"))
+
     def test_search_by_meter(self):
         partner = self.env["res.partner"].create({"name": "Resident"})
         contract = self.env["onergy.contract"].create(

@@ -97,6 +97,7 @@ class OnergyMeterExchange(models.TransientModel):
             [("serial", "=", self.new_serial), ("company_id", "=", company.id)]
         )
         if meter:
+            self._check_same_kind(meter)
             return meter
         return meters.create(
             {
@@ -109,4 +110,22 @@ class OnergyMeterExchange(models.TransientModel):
                 "read_mode": self.meter_id.read_mode,
                 "power": self.meter_id.power,
             }
+        )
+
+    def _check_same_kind(self, meter):
+        """A meter that is known already keeps its unit, whatever was chosen here."""
+        register = meter._get_main_register()
+        unit = self.unit if register != "volume" else self.meter_id.volume_unit
+        known = meter._get_register_unit(register)
+        if meter.medium == self.meter_id.medium and known == unit:
+            return
+        media = dict(meter._fields["medium"]._description_selection(self.env))
+        raise UserError(
+            self.env._(
+                "Meter %(serial)s is known already: %(medium)s, in %(unit)s. Choose "
+                "that unit, or correct the meter or its number first.",
+                serial=meter.serial,
+                medium=media[meter.medium],
+                unit=known,
+            )
         )
