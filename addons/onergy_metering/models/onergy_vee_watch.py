@@ -26,11 +26,27 @@ class OnergyVeeWatch(models.AbstractModel):
 
     @api.model
     def _cron_watch(self):
-        companies = self.env["res.company"].search([])
-        self.env["ir.cron"]._commit_progress(remaining=len(companies))
-        for company in companies:
+        """Each company once a day; the one that waits longest goes first.
+
+        The day is noted before its rules are applied: a company that fails, or takes
+        all the time there is, does so after the others the next time.
+        """
+        today = fields.Date.context_today(self)
+        waiting = self.env["res.company"].search(
+            [
+                "|",
+                ("onergy_watched_on", "=", False),
+                ("onergy_watched_on", "<", today),
+            ],
+            order="onergy_watched_on NULLS FIRST, id",
+        )
+        commit = self.env["ir.cron"]._commit_progress
+        commit(remaining=len(waiting))
+        for company in waiting:
+            company.onergy_watched_on = today
+            commit()
             self._watch(company)
-            left = self.env["ir.cron"]._commit_progress(1)
+            left = commit(1)
             self._estimate_silent(company)
             if not left:
                 break

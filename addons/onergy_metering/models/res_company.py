@@ -48,6 +48,13 @@ class ResCompany(models.Model):
         help="Days without a reading are estimated from days like them, for so long. "
         "0: never by itself.",
     )
+    onergy_watched_on = fields.Date(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        export_string_translation=False,
+        help="Day on which the daily rules last began.",
+    )
 
     def _onergy_get_retention(self):
         return [

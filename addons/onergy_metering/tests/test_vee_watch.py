@@ -1,6 +1,9 @@
+from contextlib import suppress
 from datetime import timedelta
+from unittest.mock import patch
 
 from dateutil.relativedelta import relativedelta
+from freezegun import freeze_time
 
 from odoo import fields
 from odoo.tests import tagged
@@ -29,6 +32,26 @@ class TestWatch(MeteringCase):
     def _read_until(self, days_ago, serial="71000001"):
         first = self.today - timedelta(days=days_ago + 2)
         self._load_daily(serial, first, [100, 100.1, 100.2])
+
+    def test_company_that_fails_does_not_keep_the_others_waiting(self):
+        second = self.env["res.company"].create({"name": "Another supplier"})
+        watch, cron = self.registry["onergy.vee.watch"], self.registry["ir.cron"]
+        seen = []
+
+        def fail_for_the_first(_self, company):
+            seen.append(company)
+            if company == self.company:
+                raise ZeroDivisionError
+
+        with (
+            patch.object(cron, "_commit_progress", return_value=9),
+            patch.object(watch, "_watch", fail_for_the_first),
+        ):
+            for today in ("2026-03-01", "2026-03-02", "2026-03-02"):
+                with freeze_time(today), suppress(ZeroDivisionError):
+                    self.env["onergy.vee.watch"]._cron_watch()
+        ours = [c for c in seen if c in (self.company, second)]
+        self.assertEqual(ours, [self.company, second, self.company])
 
     def test_gap_while_it_lasts(self):
         self._read_until(4)
