@@ -67,4 +67,5 @@
         ],
     },
     "demo": ["demo/demo.xml"],
+    "uninstall_hook": "uninstall_hook",
 }

@@ -45,6 +45,15 @@ def columns(postgres, database):
     )
 
 
+def functions(postgres, database):
+    return set(
+        postgres.sql(
+            "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+            database,
+        ).split("\n")
+    )
+
+
 @pytest.mark.parametrize("addon", ADDONS)
 def test_install_update_uninstall(dev, postgres, addon):
     base = dev.ensure_base_template(postgres)
@@ -52,6 +61,7 @@ def test_install_update_uninstall(dev, postgres, addon):
     template = dev.ensure_template(postgres, needed) if needed else base
     with dev.temporary_database(postgres, template, "install") as database:
         before = columns(postgres, database)
+        known_functions = functions(postgres, database)
         options = ("-d", database, "--stop-after-init", "--no-http")
         assert not odoo(dev, postgres, *options, "-i", addon)
         assert columns(postgres, database) - before, "the addon installed nothing"
@@ -63,5 +73,7 @@ def test_install_update_uninstall(dev, postgres, addon):
         assert state == "uninstalled"
         left = columns(postgres, database) - before
         assert not left, f"columns left behind: {sorted(left)[:10]}"
+        left = functions(postgres, database) - known_functions
+        assert not left, f"functions left behind: {sorted(left)}"
         # Odoo still starts and updates what is left.
         assert not odoo(dev, postgres, *options, "-u", "portal")

@@ -8,6 +8,7 @@ from . import test_demo
 from . import test_estimate
 from . import test_export
 from . import test_fuzz
+from . import test_hooks
 from . import test_import
 from . import test_loader
 from . import test_map
