@@ -115,6 +115,7 @@ class OnergyPortalAccount(OnergyPortal):
         users = partner_sudo.with_context(active_test=False).user_ids
         if (
             "email" in form_data
+            and not self._get_portal_contracts()  # they are refused altogether
             and users
             and all(users.mapped("share"))
             and email_normalize(form_data["email"]) != partner_sudo.email_normalized
