@@ -1,5 +1,6 @@
 import sys
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 from odoo import SUPERUSER_ID
@@ -64,8 +65,14 @@ class OnergyReadings(Command):
                     sys.stderr.write(f"{path}: {error.strerror}\n")
                     failed += 1
                     continue
+                written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
                 record = env["onergy.reading.import"]._import_stream(
-                    stream, path.name, "cli", company, profile
+                    stream,
+                    path.name,
+                    "cli",
+                    company,
+                    profile,
+                    received=written.replace(tzinfo=None),
                 )
             env.cr.commit()  # pylint: disable=invalid-commit
             failed += record.state == "failed"

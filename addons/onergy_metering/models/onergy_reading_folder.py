@@ -1,6 +1,7 @@
 import logging
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg2
@@ -87,7 +88,10 @@ class OnergyReadingFolder(models.AbstractModel):
         imports = self.env["onergy.reading.import"]
         with stream:
             before = os.fstat(stream.fileno())
-            record = imports._import_stream(stream, path.name, "file", company)
+            written = datetime.fromtimestamp(before.st_mtime, UTC).replace(tzinfo=None)
+            record = imports._import_stream(
+                stream, path.name, "file", company, received=written
+            )
             after = os.stat(path)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise StillWritten("the file changed while it was read")

@@ -1,12 +1,15 @@
 import hashlib
 import logging
 import os
+from datetime import UTC
+from zoneinfo import ZoneInfo
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_datetime
 
 from ..parsers import FileError
+from .midnights import DAY_ZONE
 
 _logger = logging.getLogger(__name__)
 
@@ -69,6 +72,12 @@ class OnergyReadingImport(models.Model):
         "Started", readonly=True, default=fields.Datetime.now, index=True
     )
     date_end = fields.Datetime("Ended", readonly=True)
+    received = fields.Datetime(
+        "Arrived",
+        readonly=True,
+        help="When the file was written or sent; the time of its readings where the "
+        "file itself holds none.",
+    )
     rows_total = fields.Integer("Rows", readonly=True)
     rows_new = fields.Integer("New readings", readonly=True)
     rows_same = fields.Integer("Known already", readonly=True)
@@ -152,12 +161,16 @@ class OnergyReadingImport(models.Model):
         """Run the pipeline over a seekable binary stream; return the import record.
 
         A file that cannot be read leaves a failed import and no rows. The very same
-        content, imported before without an open exception, is not read again.
+        content, imported before without an open exception, is not read again; where
+        the moment of arrival is that of the readings, only on the day it came.
         Nothing is committed.
+
+        :param received: naive UTC moment of arrival; now when not given
         """
         company = company or self.env.company
         digest, size = _hash(stream)
-        earlier = self._find_same(company, digest)
+        received = (received or fields.Datetime.now()).replace(microsecond=0)
+        earlier = self._find_earlier(company, digest, received)
         record = self.create(
             {
                 "company_id": company.id,
@@ -165,19 +178,23 @@ class OnergyReadingImport(models.Model):
                 "channel": channel,
                 "content_hash": digest,
                 "file_size": size,
+                # Read again, its readings keep their moment.
+                "received": earlier._get_received()
+                if earlier._is_dated_by_arrival()
+                else received,
             }
         )
-        if earlier:
+        if earlier and not earlier._waits_for_more():
             record._finish(state="duplicate", duplicate_of_id=earlier.id)
             return record
         try:
             with self.env.cr.savepoint():
-                record._run(stream, profile, received)
+                record._run(stream, profile)
         except FileError as error:
             record._finish(state="failed", reason=error.reason, detail=error.detail)
         return record
 
-    def _run(self, stream, profile, received):
+    def _run(self, stream, profile):
         self.ensure_one()
         if not self.file_size:
             raise FileError("empty")
@@ -189,6 +206,7 @@ class OnergyReadingImport(models.Model):
             raise FileError("no_profile")
         self.write({"profile_id": profile.id, "profile_version": profile.version})
         stream.seek(0)
+        received = self._get_received().replace(tzinfo=UTC)
         rows = profile._get_rows(stream, self.filename, company, received)
         counts = self.env["onergy.reading.loader"]._load_rows(
             rows, company, self.channel, self.id
@@ -226,21 +244,40 @@ class OnergyReadingImport(models.Model):
         )
 
     @api.model
-    def _find_same(self, company, digest):
-        """The import that left nothing to do for this content."""
+    def _find_earlier(self, company, digest, received):
+        """The last import of this content, if it counts as the same."""
         found = self.search(
             [
                 ("company_id", "=", company.id),
                 ("content_hash", "=", digest),
                 ("state", "=", "done"),
-            ],
-            limit=1,
+            ]
         )
-        if found.rows_bad and self.env["onergy.reading.exception"].search_count(
-            [("company_id", "=", company.id), ("state", "=", "open")], limit=1
-        ):
-            return self.browse()
-        return found
+        # A gateway that sends no time may send the same values day after day.
+        day = _get_day(received)
+        return found.filtered(
+            lambda record: (
+                not record._is_dated_by_arrival()
+                or _get_day(record._get_received()) == day
+            )
+        )[:1]
+
+    def _is_dated_by_arrival(self):
+        return self.profile_id.moment_source == "received"
+
+    def _get_received(self):
+        """Imports of before this was kept are as old as their start."""
+        return self.received or self.date_start
+
+    def _waits_for_more(self):
+        """Whether reading this content again may bring what was set aside."""
+        return bool(
+            self.rows_bad
+            and self.env["onergy.reading.exception"].search_count(
+                [("company_id", "=", self.company_id.id), ("state", "=", "open")],
+                limit=1,
+            )
+        )
 
     # -- actions -----------------------------------------------------------------
 
@@ -276,3 +313,8 @@ def _hash(stream):
         size += len(chunk)
     stream.seek(0)
     return digest.hexdigest(), size
+
+
+def _get_day(moment):
+    """The date of a naive UTC moment where the dwellings are."""
+    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(DAY_ZONE)).date()

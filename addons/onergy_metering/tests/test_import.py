@@ -1,10 +1,12 @@
 import base64
+import io
 import os
 import random
 import shutil
 import string
 import tempfile
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
@@ -68,6 +70,50 @@ class TestImport(MeteringCase):
         self.assertEqual(again.duplicate_of_id, first)
         self.assertEqual(again.rows_new, 0)
         self.assertEqual(len(self._get_readings(self.meter)), 1)
+
+    def _import_without_time(self, day, text):
+        """A file of a gateway that sends no time, arrived at 10:00 UTC."""
+        return self.env["onergy.reading.import"]._import_stream(
+            io.BytesIO(text.encode()),
+            "gateway.json",
+            "push",
+            self.company,
+            self.env.ref("onergy_metering.profile_elvaco_cmi41"),
+            received=datetime.fromisoformat(day) + timedelta(hours=10),
+        )
+
+    def test_same_values_on_another_day_are_readings_of_that_day(self):
+        text = '{"E": 5, "U": "GJ", "ID": 71000001}\n'
+        states = [
+            self._import_without_time(day, text).state
+            for day in ("2026-01-15", "2026-01-15", "2026-01-16", "2026-01-15")
+        ]
+        self.assertEqual(states, ["done", "duplicate", "done", "duplicate"])
+        self.assertEqual(
+            self._get_readings(self.meter),
+            {"2026-01-15 10:00:00": 5, "2026-01-16 10:00:00": 5},
+        )
+
+    def test_read_again_keeps_the_moment_of_arrival(self):
+        """What came in is not doubled when the rest of the file is tried again."""
+        text = (
+            '{"E": 5, "U": "GJ", "ID": 71000001}\n{"E": 7, "U": "GJ", "ID": 71000009}\n'
+        )
+        first = self._import_without_time("2026-01-15", text)
+        self.assertEqual((first.rows_new, first.rows_bad), (1, 1))
+        late = self._create_meter("71000009", self.other_home)
+        again = self.env["onergy.reading.import"]._import_stream(
+            io.BytesIO(text.encode()),
+            "gateway.json",
+            "push",
+            self.company,
+            first.profile_id,
+            received=datetime(2026, 1, 15, 17),
+        )
+        self.assertEqual((again.rows_new, again.rows_same), (1, 1))
+        self.assertEqual(again.received, first.received)
+        for meter, value in ((self.meter, 5), (late, 7)):
+            self.assertEqual(self._get_readings(meter), {"2026-01-15 10:00:00": value})
 
     def test_file_that_nobody_can_read(self):
         for content, reason in (
@@ -185,6 +231,12 @@ class TestFolder(MeteringCase):
         self.assertEqual(self._list("failed"), ["bad.csv"])
         imports = self.env["onergy.reading.import"].search([("channel", "=", "file")])
         self.assertEqual(set(imports.mapped("state")), {"done", "failed"})
+
+    def test_file_without_times_arrived_when_it_was_written(self):
+        path = self._write("gateway.json", '{"E": 5, "U": "GJ", "ID": 71000001}\n')
+        os.utime(path, (1768471200, 1768471200))
+        self._run()
+        self.assertEqual(self._get_readings(self.meter), {"2026-01-15 10:00:00": 5})
 
     def test_unfinished_files_wait(self):
         self.company.sudo().onergy_reading_settle = 30
