@@ -6,6 +6,9 @@ from odoo.http import request
 
 MAX_BYTES = 64 * 1024 * 1024
 
+#: What curl and browsers say of a body when they are not told.
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
 
 class ReadingPush(http.Controller):
     @http.route(
@@ -25,17 +28,29 @@ class ReadingPush(http.Controller):
 
         :param filename: name of the file, for profiles that look at it
         :param profile: code of the profile; found by the content when not given
-        :return: JSON receipt; 200, or 422 when the file as a whole cannot be read
+        :return: JSON receipt; 200, or 422 when the file as a whole cannot be read or
+            no profile has that code, 415 when it was sent as a form
         """
         env = request.env
         if not env.user.has_group("onergy_residents.group_metering"):
             raise AccessError(env._("This user may not deliver readings."))
+        if request.httprequest.mimetype in FORMS:
+            # Taken apart as a form before it gets here: the file itself is gone.
+            message = env._(
+                "Send the file as it is, not as a form: with the header Content-Type: "
+                "text/csv, or application/octet-stream."
+            )
+            return self._refuse(message, 415)
+        found = self._find_profile(profile)
+        if profile and not found:
+            message = env._("No profile in use has the code %s.", profile)
+            return self._refuse(message, 422)
         record = env["onergy.reading.import"]._import_stream(
             # Kept by the request, so that a retry after a collision reads it again.
             io.BytesIO(request.httprequest.get_data()),
             filename[:100],
             "push",
-            profile=self._find_profile(profile),
+            profile=found,
         )
         original = record.duplicate_of_id or record
         return request.make_json_response(
@@ -50,6 +65,11 @@ class ReadingPush(http.Controller):
                 "message": record.summary,
             },
             status=422 if record.state == "failed" else 200,
+        )
+
+    def _refuse(self, message, status):
+        return request.make_json_response(
+            {"state": "failed", "message": message}, status=status
         )
 
     def _find_profile(self, code):

@@ -16,14 +16,14 @@ class TestPush(MeteringCase, HttpCase):
         super().setUpClass()
         cls.gateway = cls._create_user("gateway", "onergy_residents.group_metering")
 
-    def _push(self, content, user=None, key=None, url=URL):
+    def _push(self, content, user=None, key=None, url=URL, kind="text/csv"):
         if user:
             key = (
                 self.env["res.users.apikeys"]
                 .with_user(user)
                 ._generate("rpc", "test", fields.Datetime.now() + timedelta(days=1))
             )
-        headers = {"Content-Type": "text/csv"}
+        headers = {"Content-Type": kind}
         if key:
             headers["Authorization"] = f"Bearer {key}"
         return self.url_open(url, data=content.encode(), headers=headers)
@@ -52,6 +52,25 @@ class TestPush(MeteringCase, HttpCase):
         answer = self._push("nonsense", self.gateway)
         self.assertEqual(answer.status_code, 422)
         self.assertEqual(answer.json()["state"], "failed")
+
+    def test_file_sent_as_a_form(self):
+        """As curl does when it is not told what it sends."""
+        answer = self._push(
+            TEXT, self.gateway, kind="application/x-www-form-urlencoded"
+        )
+        self.assertEqual(answer.status_code, 415)
+        self.assertIn("Content-Type", answer.json()["message"])
+        self.assertFalse(self.env["onergy.reading.import"].search([], limit=1))
+        answer = self._push(TEXT, self.gateway, kind="application/octet-stream")
+        self.assertEqual(answer.json()["new"], 1)
+
+    def test_profile_that_is_not_there(self):
+        answer = self._push(TEXT, self.gateway, url=f"{URL}&profile=plane")
+        self.assertEqual(answer.status_code, 422)
+        self.assertIn("plane", answer.json()["message"])
+        self.assertFalse(self._get_readings(self.meter))
+        answer = self._push(TEXT, self.gateway, url=f"{URL}&profile=plain")
+        self.assertEqual(answer.json()["new"], 1)
 
     def test_who_may_push(self):
         self.assertEqual(self._push(TEXT).status_code, 401)
