@@ -1,6 +1,8 @@
 """From bytes to records: compression, text encoding and the container formats.
 
-Everything streams, except a JSON document, which is bounded in size instead.
+Everything streams, except a JSON document and the parts of a workbook, which are
+bounded in size instead. What a stream holds at a time, be it a line or what lies
+between two records of XML, is bounded too: a small file may unpack to anything.
 """
 
 import bz2
@@ -17,18 +19,36 @@ from .errors import FileError
 
 #: More than this many bytes after decompression is not a reading file.
 MAX_BYTES = 4 * 1024**3
+#: Of documents that are held in memory: JSON and workbooks.
 MAX_JSON_BYTES = 128 * 1024**2
+MAX_WORKBOOK_BYTES = 128 * 1024**2
+#: What the sheets of a workbook may unpack to, and its other parts, which are held.
+MAX_SHEET_BYTES = 1024**3
+MAX_PART_BYTES = 64 * 1024**2
+#: Rows that a sheet can have, and the cells of it that are looked at.
+MAX_SHEET_ROWS = 1 << 20
+MAX_CELLS = 50_000_000
+#: The elements around the records stay in memory until the end.
+MAX_XML_BYTES = 512 * 1024**2
+MAX_XML_GAP = 16 * 1024**2
+MAX_LINE_BYTES = 16 * 1024**2
+_LINES = ("csv", "jsonl", "hex")
 _SNIFF = 65536
 
 csv.field_size_limit(1 << 20)
 
 
 class _Limited(io.RawIOBase):
-    """A stream that refuses to deliver more than ``limit`` bytes."""
+    """A stream that refuses to deliver more than ``limit`` bytes.
 
-    def __init__(self, stream, limit):
+    :param line_limit: bytes of a line at most, for what is read by lines
+    """
+
+    def __init__(self, stream, limit, line_limit=None):
         self._stream = stream
         self._left = limit
+        self._line_limit = line_limit
+        self._line = 0
 
     def readable(self):
         return True
@@ -43,8 +63,18 @@ class _Limited(io.RawIOBase):
         self._left -= len(chunk)
         if self._left < 0:
             raise FileError("file_too_large")
+        if self._line_limit:
+            self._measure_line(chunk)
         buffer[: len(chunk)] = chunk
         return len(chunk)
+
+    def _measure_line(self, chunk):
+        end = chunk.rfind(b"\n")
+        if end < 0:
+            end = chunk.rfind(b"\r")
+        self._line = len(chunk) - end - 1 + (self._line if end < 0 else 0)
+        if self._line > self._line_limit:
+            raise FileError("file_too_large")
 
 
 def decompressed(stream, container, limit=MAX_BYTES):
@@ -63,7 +93,9 @@ def decompressed(stream, container, limit=MAX_BYTES):
         stream = lzma.LZMAFile(stream)
     elif magic.startswith(b"PK\x03\x04") and container != "xlsx":
         stream = _only_member(stream)
-    return io.BufferedReader(_Limited(stream, limit), buffer_size=1 << 16)
+    line_limit = MAX_LINE_BYTES if container in _LINES else None
+    limited = _Limited(stream, limit, line_limit)
+    return io.BufferedReader(limited, buffer_size=1 << 16)
 
 
 def _only_member(stream):
@@ -173,11 +205,14 @@ def xlsx_records(stream, profile):
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
 
-    content = io.BytesIO(stream.read())
+    content = stream.read(MAX_WORKBOOK_BYTES + 1)
+    if len(content) > MAX_WORKBOOK_BYTES:
+        raise FileError("file_too_large")
+    content = io.BytesIO(content)
     try:
+        _check_workbook(content)
         book = openpyxl.load_workbook(content, read_only=True, data_only=True)
-        sheet = book.worksheets[0]
-        for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+        for line, cells in _sheet_rows(book.worksheets[0]):
             if line > profile.preamble_lines and any(c is not None for c in cells):
                 yield line, [cell_text(cell) for cell in cells]
     except FileError:
@@ -197,6 +232,32 @@ def xlsx_records(stream, profile):
     ) as error:
         # openpyxl has no error of its own for the many ways a workbook can be broken
         raise FileError("bad_workbook", f"{type(error).__name__}: {error}") from None
+
+
+def _check_workbook(content):
+    """Look at what the parts of a workbook unpack to before they are unpacked."""
+    sizes = {True: 0, False: 0}
+    with zipfile.ZipFile(content) as archive:
+        for part in archive.infolist():
+            sizes[part.filename.startswith("xl/worksheets/")] += part.file_size
+    if sizes[True] > MAX_SHEET_BYTES or sizes[False] > MAX_PART_BYTES:
+        raise FileError("file_too_large")
+
+
+def _sheet_rows(sheet):
+    """Yield ``(line, cells)``, all as wide as the widest row until then.
+
+    What the sheet says of its own size is not believed: rows that are missing and
+    cells that are empty are made up to that size.
+    """
+    sheet.reset_dimensions()
+    width = count = 0
+    for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+        width = max(width, len(cells))
+        count += width if cells else 1
+        if line > MAX_SHEET_ROWS or count > MAX_CELLS:
+            raise FileError("file_too_large")
+        yield line, cells + (None,) * (width - len(cells)) if cells else cells
 
 
 def cell_text(cell):
@@ -260,9 +321,10 @@ def xml_records(stream, profile):
 
     if not profile.record_path:
         raise FileError("bad_profile", "record path")
+    source = _Gaps(stream)
     try:
         events = etree.iterparse(
-            stream,
+            source,
             events=("end",),
             tag=profile.record_path,
             resolve_entities=False,
@@ -271,10 +333,31 @@ def xml_records(stream, profile):
             huge_tree=False,
         )
         for _event, element in events:
+            source.start_gap()
             yield element.sourceline or 0, element
             _forget(element)
     except etree.XMLSyntaxError as error:
         raise FileError("bad_xml", str(error)) from None
+
+
+class _Gaps:
+    """A stream that ends where too much comes without a record, or in all."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._count = 0
+        self._gap = 0
+
+    def start_gap(self):
+        self._gap = 0
+
+    def read(self, size=-1):
+        chunk = self._stream.read(size)
+        self._count += len(chunk)
+        self._gap += len(chunk)
+        if self._gap > MAX_XML_GAP or self._count > MAX_XML_BYTES:
+            raise FileError("file_too_large")
+        return chunk
 
 
 def _forget(element):

@@ -2,6 +2,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import zipfile
 from datetime import UTC, datetime
 from unittest.mock import patch
@@ -494,6 +495,100 @@ class TestParsers(BaseCase):
         )
         with self.assertRaises(FileError):
             rows_of(b"PK\x03\x04nonsense", **PLAIN, container="xlsx")
+
+    def _workbook(self, sheet, **parts):
+        """A workbook whose one sheet holds the XML of ``sheet``."""
+        book = openpyxl.Workbook()
+        book.active.append(["serial", "date", "value", "unit"])
+        plain, content = io.BytesIO(), io.BytesIO()
+        book.save(plain)
+        with (
+            zipfile.ZipFile(plain) as old,
+            zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as new,
+        ):
+            for name in old.namelist():
+                text = old.read(name)
+                if name == "xl/worksheets/sheet1.xml":
+                    text = sheet(text.decode()).encode()
+                new.writestr(name, text)
+            for name, text in parts.items():
+                new.writestr(name, text)
+        return content.getvalue()
+
+    def assertTooLarge(self, content, **values):
+        with self.assertRaises(FileError) as caught:
+            rows_of(content, **values)
+        self.assertEqual(caught.exception.reason, "file_too_large")
+
+    def test_workbook_with_a_row_far_away(self):
+        """The rows in between are not made up one by one for ever."""
+        content = self._workbook(
+            lambda text: re.sub("<dimension[^>]*>", "", text).replace(
+                "</sheetData>",
+                '<row r="999999999999"><c r="A999999999999" t="n"><v>1</v></c></row>'
+                "</sheetData>",
+            )
+        )
+        self.assertTooLarge(content, **PLAIN, container="xlsx")
+
+    def test_workbook_that_claims_to_be_large(self):
+        """Its rows are as wide as what is in them, not as it says."""
+        content = self._workbook(
+            lambda text: re.sub(
+                "<dimension[^>]*>", '<dimension ref="A1:XFD1048576"/>', text
+            )
+        )
+        with patch("odoo.addons.onergy_metering.parsers.containers.MAX_CELLS", 100):
+            self.assertEqual(rows_of(content, **PLAIN, container="xlsx"), [])
+
+    def test_workbook_that_unpacks_to_anything(self):
+        content = self._workbook(str, junk="x" * 70_000_000)
+        self.assertLess(len(content), 200_000)
+        self.assertTooLarge(content, **PLAIN, container="xlsx")
+
+    def test_short_rows_of_a_workbook_are_filled_up(self):
+        book, content = openpyxl.Workbook(), io.BytesIO()
+        book.active.append(["serial", "date", "value", "unit", "status"])
+        book.active.append(["71", "2026-01-15", 1.5, "GJ"])
+        book.save(content)
+        content = self._workbook_without_size(content)
+        [row] = rows_of(
+            content,
+            **PLAIN,
+            container="xlsx",
+            status_ref="status",
+            status_map={"bad": "error"},
+        )
+        self.assertEqual((row[4], row[9]), ("1.5", ""))
+
+    def _workbook_without_size(self, stream):
+        with zipfile.ZipFile(stream) as old:
+            sheet = old.read("xl/worksheets/sheet1.xml").decode()
+        return self._workbook(lambda _text: re.sub("<dimension[^>]*>", "", sheet))
+
+    def test_line_without_end(self):
+        head = b"serial,date,value,unit\n71,2026-01-15,1,GJ\n"
+        content = gzip.compress(head + b"x," * 10_000_000)
+        self.assertTooLarge(content, **PLAIN)
+        lines = head + b"71,2026-01-15,1,GJ\r" * 200_000
+        with patch(
+            "odoo.addons.onergy_metering.parsers.containers.MAX_LINE_BYTES", 1 << 20
+        ):
+            self.assertEqual(len(rows_of(lines, **PLAIN)), 200_001)
+
+    def test_xml_without_records(self):
+        content = gzip.compress(b"<list>" + b"<a/>" * 5_000_000 + b"</list>")
+        profile = {**PLAIN, "container": "xml", "record_path": "reading"}
+        self.assertTooLarge(content, **profile)
+        reading = (
+            b"<reading><serial>71</serial><date>2026-01-15</date><value>1</value>"
+            b"<unit>GJ</unit></reading>"
+        )
+        with patch(
+            "odoo.addons.onergy_metering.parsers.containers.MAX_XML_GAP", 100_000
+        ):
+            rows = rows_of(b"<list>" + reading * 5000 + b"</list>", **profile)
+        self.assertEqual(len(rows), 5000)
 
     def test_key_from_the_file_name(self):
         profile = {
