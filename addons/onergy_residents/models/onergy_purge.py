@@ -31,11 +31,15 @@ class OnergyPurge(models.AbstractModel):
         months = {
             "access_log": company.onergy_keep_access_log_months,
             "request": company.onergy_keep_request_months,
-            "resident": 12 * company.onergy_keep_billing_years,
         }
         return {
-            kind: today - relativedelta(months=number)
-            for kind, number in months.items()
+            **{
+                kind: today - relativedelta(months=number)
+                for kind, number in months.items()
+            },
+            # Counted from the end of the year of the last bill: AWR article 52(4).
+            "resident": today.replace(month=1, day=1)
+            - relativedelta(years=company.onergy_keep_billing_years),
         }
 
     @api.model
@@ -154,7 +158,10 @@ class OnergyPurge(models.AbstractModel):
 
     @api.model
     def _get_resident_query(self, company, before):
-        """Payers whose last contract and bill are both older than the books need."""
+        """Payers whose last contract and bill are both older than the books need.
+
+        What another company supplied or billed is judged by that company's years.
+        """
         return SQL(
             """
             SELECT p.id FROM res_partner p
@@ -164,12 +171,14 @@ class OnergyPurge(models.AbstractModel):
                      WHERE c.partner_id = p.id AND c.company_id = %(company)s)
                AND NOT EXISTS (
                     SELECT 1 FROM onergy_contract c
+                      JOIN res_company o ON o.id = c.company_id
                      WHERE c.partner_id = p.id
-                       AND (c.date_end IS NULL OR c.date_end >= %(before)s))
+                       AND (c.date_end IS NULL OR c.date_end >= %(before_of_o)s))
                AND NOT EXISTS (
                     SELECT 1 FROM account_move m
+                      JOIN res_company o ON o.id = m.company_id
                      WHERE m.commercial_partner_id = p.commercial_partner_id
-                       AND (m.date >= %(before)s OR m.payment_state IN (
+                       AND (m.date >= %(before_of_o)s OR m.payment_state IN (
                             'not_paid', 'partial', 'in_payment')
                             AND m.state = 'posted' AND m.amount_residual <> 0))
                AND NOT EXISTS (
@@ -177,7 +186,11 @@ class OnergyPurge(models.AbstractModel):
                      WHERE u.partner_id = p.id AND u.share IS NOT TRUE AND u.active)
             """,
             company=company.id,
-            before=before,
+            before_of_o=SQL(
+                "(%s + make_interval(years => %s - o.onergy_keep_billing_years))",
+                before,
+                company.onergy_keep_billing_years,
+            ),
         )
 
     @api.model

@@ -55,18 +55,23 @@ class ResPartner(models.Model):
 
         AWR article 52(4), counted from the end of the year of the last bill.
         """
-        company = self._onergy_get_company()
-        dates = [date for date in self.onergy_contract_ids.mapped("date_end") if date]
-        [[last]] = self.env["account.move"]._read_group(
+        last_days = {}
+        for contract in self.onergy_contract_ids.filtered("date_end"):
+            last_days.setdefault(contract.company_id, []).append(contract.date_end)
+        for company, last in self.env["account.move"]._read_group(
             [
                 ("partner_id", "child_of", self.commercial_partner_id.id),
                 ("state", "=", "posted"),
             ],
+            groupby=["company_id"],
             aggregates=["date:max"],
-        )
-        latest = max([*dates, *([last] if last else [])])
-        return latest.replace(month=12, day=31) + relativedelta(
-            years=company.onergy_keep_billing_years
+        ):
+            last_days.setdefault(company, []).append(last)
+        # Each company has books of its own.
+        return max(
+            max(days).replace(month=12, day=31)
+            + relativedelta(years=company.onergy_keep_billing_years)
+            for company, days in last_days.items()
         )
 
     def _onergy_get_erasable(self):

@@ -1,3 +1,5 @@
+from datetime import date
+
 from dateutil.relativedelta import relativedelta
 
 from odoo import fields
@@ -21,12 +23,59 @@ class TestForget(OnergyCommon, TransactionCase):
         """Return all that these records and their chatter say, as one text."""
         self.env.flush_all()
         self.env.invalidate_all()
-        lines = [str(record.read()) for record in records.sudo()]
+        # Values only: a field may well be called a secret.
+        lines = [str(list(vals.values())) for vals in records.sudo().read()]
         if "message_ids" in records._fields:
             messages = records.message_ids
             lines += messages.mapped("body")
             lines += [str(value.read()) for value in messages.sudo().tracking_value_ids]
         return " ".join(lines)
+
+    def _is_to_go(self):
+        lines = self.env["onergy.purge"]._preview(self.company)
+        return bool(lines.filtered(lambda line: line.kind == "resident").count)
+
+    # ------------------------------------------------------------------ when
+
+    def test_years_count_from_the_end_of_the_year(self):
+        """AWR article 52(4): what ended in January is kept until New Year as well."""
+        year = self.today.year - 7
+        for last_day, is_gone in (
+            (date(year, 1, 1), False),
+            (date(year - 1, 12, 31), True),
+            (date(year - 1, 1, 1), True),
+        ):
+            with self.subTest(last_day):
+                self.contract.date_start = date(year - 2, 1, 1)
+                self.contract.date_end = last_day
+                self.assertEqual(self._is_to_go(), is_gone)
+                # The same day that he is told when he asks.
+                until = self.resident._onergy_get_books_until()
+                self.assertEqual(until < self.today, is_gone)
+
+    def test_each_company_has_books_of_its_own(self):
+        other = self.env["res.company"].create(
+            {"name": "Other supplier", "onergy_keep_billing_years": 10}
+        )
+        site = self.env["onergy.complex"].create(
+            {"name": "Other", "code": "O", "company_id": other.id}
+        )
+        home = self.connection.copy({"complex_id": site.id})
+        year = self.today.year
+        self.contract.date_start = date(year - 12, 1, 1)
+        self.contract.date_end = date(year - 11, 12, 31)
+        contract = self._create_contract(
+            home, self.resident, date(year - 12, 1, 1), date(year - 9, 6, 1)
+        )
+        self.assertEqual(contract.company_id, other)
+        self.assertFalse(self._is_to_go())
+        self.assertEqual(
+            self.resident._onergy_get_books_until(), date(year + 1, 12, 31)
+        )
+        contract.date_end = date(year - 11, 6, 1)
+        self.assertTrue(self._is_to_go())
+
+    # ------------------------------------------------------------------ what
 
     def test_the_account_number_goes(self):
         """Odoo only archives a bank account: its number has to be overwritten."""
