@@ -19,6 +19,7 @@ from . import onergy_move
 from . import onergy_move_mail
 from . import onergy_move_execution
 from . import onergy_move_death
+from . import onergy_move_forget
 from . import onergy_request_move
 from . import onergy_move_sheet
 from . import onergy_move_sheet_line
@@ -39,6 +40,7 @@ from . import onergy_debit_reason
 from . import onergy_access_log
 from . import res_partner_privacy
 from . import onergy_purge
+from . import onergy_purge_personal
 from . import onergy_purge_log
 from . import onergy_data_export
 from . import onergy_erasure

@@ -159,6 +159,7 @@ class OnergyAccessGrant(models.Model):
                 "email": email,
                 "lang": contract.partner_id.lang,
                 "company_id": company.id,
+                "onergy_viewer": True,
             }
         )
         return users.with_context(no_reset_password=True)._create_user_from_template(
@@ -184,3 +185,9 @@ class OnergyAccessGrant(models.Model):
             return f"{self.get_base_url()}/my"
         partner.signup_prepare()
         return partner._get_signup_url()
+
+    def _forget(self):
+        """Remove these, and who had no other business here. As superuser."""
+        viewers = self.partner_id
+        self.unlink()
+        viewers._onergy_forget_viewers()

@@ -198,3 +198,9 @@ class OnergyErasure(models.Model):
             }
         )
         self.activity_feedback(["mail.mail_activity_data_todo"])
+
+    def _forget(self):
+        """Remove what was said; that it was asked and decided stays. As superuser."""
+        erasures = self.with_context(tracking_disable=True)
+        erasures.write({"reason": False, "answer": False})
+        erasures.message_ids.unlink()

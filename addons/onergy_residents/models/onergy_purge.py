@@ -3,6 +3,7 @@ import logging
 from dateutil.relativedelta import relativedelta
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.tools import SQL
 
 _logger = logging.getLogger(__name__)
@@ -134,11 +135,10 @@ class OnergyPurge(models.AbstractModel):
 
     @api.model
     def _get_request_domain(self, company, before):
-        return [
-            ("company_id", "=", company.id),
-            ("state", "=", "closed"),
-            ("date_closed", "<", before),
-        ]
+        """Closed ones, and those whose answer nobody ever came back to."""
+        closed = Domain("state", "=", "closed") & Domain("date_closed", "<", before)
+        left = Domain("state", "=", "answered") & Domain("write_date", "<", before)
+        return Domain("company_id", "=", company.id) & (closed | left)
 
     @api.model
     def _count_request(self, company, before):

@@ -17,6 +17,10 @@ class OnergyPurgeLog(models.Model):
         [
             ("access_log", "Views by staff"),
             ("request", "Closed requests"),
+            ("move", "Moves: who and where to"),
+            ("move_sheet", "Landlords' spreadsheets"),
+            ("access_grant", "Access for others"),
+            ("erasure", "Deletion requests: what was said"),
             ("resident", "Past residents, made anonymous"),
         ],
         required=True,

@@ -6,6 +6,9 @@ import pytz
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+#: A move can be undone, and its final bill disputed, for about this long.
+MOVE_MONTHS_AT_LEAST = 12
+
 
 class ResCompany(models.Model):
     _inherit = "res.company"
@@ -64,7 +67,10 @@ class ResCompany(models.Model):
         "contract or bill. Tax law asks for seven years (AWR, article 52).",
     )
     onergy_keep_request_months = fields.Integer(
-        "Months to keep closed requests", default=24
+        "Months to keep closed requests",
+        default=24,
+        help="As long we keep what was told about moves (a year at least), landlords' "
+        "spreadsheets, access given to others and reasons of deletion requests.",
     )
     onergy_keep_access_log_months = fields.Integer(
         "Months to keep the log of views", default=24
@@ -123,6 +129,10 @@ class ResCompany(models.Model):
         )
         return planned.date() if planned else today + timedelta(days=days)
 
+    def _onergy_get_move_months(self):
+        """Return for how many months is kept what was told about a move."""
+        return max(self.onergy_keep_request_months, MOVE_MONTHS_AT_LEAST)
+
     def _onergy_get_retention(self):
         """Hook: return how long data are kept, as list of (what, how long) texts."""
         self.ensure_one()
@@ -133,6 +143,17 @@ class ResCompany(models.Model):
             ),
             (
                 self.env._("Questions that have been answered"),
+                self.env._("%(count)s months", count=self.onergy_keep_request_months),
+            ),
+            (
+                self.env._("What you told us about a move"),
+                self.env._(
+                    "%(count)s months",
+                    count=self._onergy_get_move_months(),
+                ),
+            ),
+            (
+                self.env._("Who could look at your home, after the last day"),
                 self.env._("%(count)s months", count=self.onergy_keep_request_months),
             ),
             (

@@ -14,6 +14,14 @@ class ResPartner(models.Model):
         "Made anonymous", readonly=True, copy=False, groups="base.group_user"
     )
 
+    onergy_viewer = fields.Boolean(
+        "Made to look at a home",
+        readonly=True,
+        copy=False,
+        groups="base.group_user",
+        help="An account holder gave this person access; we know him of nothing else.",
+    )
+
     def _get_logged_partner(self):
         return self
 
@@ -119,6 +127,8 @@ class ResPartner(models.Model):
                 {
                     "active": False,
                     "login": f"deleted-{user.id}",
+                    # Odoo signs with the name.
+                    "signature": False,
                     "group_ids": [Command.unlink(self.env.ref("base.group_portal").id)],
                 }
             )
@@ -145,6 +155,7 @@ class ResPartner(models.Model):
                 }
             )
             partner._onergy_forget_accounts()
+            partner._onergy_forget_others()
             partner.message_ids.unlink()
 
     def _onergy_forget_accounts(self):
@@ -159,6 +170,37 @@ class ResPartner(models.Model):
         self.env["onergy.access.code"].with_context(active_test=False).search(
             [("partner_id", "in", self.ids)]
         ).unlink()
+
+    def _onergy_forget_others(self):
+        """Forget what these residents told us, and what others told us of them."""
+        moves = self.env["onergy.move"]
+        moves.search([("partner_id", "in", self.ids)])._forget()
+        moves.search([("next_partner_id", "in", self.ids)])._forget_next()
+        self.env["onergy.move.sheet"].search([("partner_id", "in", self.ids)]).unlink()
+        requests = self.env["onergy.request"].with_context(active_test=False)
+        requests = requests.search([("partner_id", "in", self.ids)])
+        requests.attachment_ids.unlink()
+        requests.unlink()
+        self.env["onergy.erasure"].search([("partner_id", "in", self.ids)])._forget()
+        grants = self.env["onergy.access.grant"]
+        grants.search([("partner_id", "in", self.ids)]).unlink()
+        grants.search([("contract_id.partner_id", "in", self.ids)])._forget()
+
+    def _onergy_forget_viewers(self):
+        """Forget those of these who were made to look at a home and look no more."""
+        viewers = self.filtered(lambda p: p.onergy_viewer and not p.onergy_anonymised)
+        grants = self.env["onergy.access.grant"]._read_group(
+            [("partner_id", "in", viewers.ids)], groupby=["partner_id"]
+        )
+        requests = self.env["onergy.request"]._read_group(
+            [("partner_id", "in", viewers.ids), ("state", "!=", "closed")],
+            groupby=["partner_id"],
+        )
+        for [partner] in grants + requests:
+            viewers -= partner
+        viewers.filtered(
+            lambda p: not p.is_resident and all(p.user_ids.mapped("share"))
+        )._onergy_anonymise()
 
     def _onergy_forget_bank_accounts(self):
         """Overwrite what is known of bank accounts: Odoo archives and never deletes."""
