@@ -34,7 +34,7 @@ class OnergyPortalLandlord(OnergyPortalAccess):
 
     def _render_homes(self, page=1, search="", errors=None, **kw):
         values = self._prepare_onergy_values("data")
-        homes = self._get_homes()
+        all_homes = homes = self._get_homes()
         if search:
             homes = homes.filtered_domain([("name", "ilike", search)])
         values["pager"] = pager(
@@ -51,6 +51,7 @@ class OnergyPortalLandlord(OnergyPortalAccess):
             home_count=len(homes),
             periods=self._get_periods(shown, values["contracts"]),
             search=search,
+            is_landlord=self._is_landlord(all_homes),
             errors=errors or {},
             max_sheet_mb=MAX_SHEET_MB,
         )
@@ -66,6 +67,14 @@ class OnergyPortalLandlord(OnergyPortalAccess):
         debtor = request.env.user.commercial_partner_id
         # sudo: an owner may not read the homes that his tenants pay for
         return request.env["onergy.connection"].sudo()._get_landlord_homes(debtor)
+
+    def _is_landlord(self, homes):
+        """Tell whether somebody with these homes starts and stops by spreadsheet.
+
+        Who has one home that is another's reports a move on its page.
+        """
+        debtor = request.env.user.commercial_partner_id.sudo()  # sudo: to compare
+        return len(homes) > 1 or any(home._is_owned_by(debtor) for home in homes)
 
     def _get_periods(self, homes, contracts):
         """Return per home id his own contracts there, and whether it is let or free.
@@ -111,7 +120,7 @@ class OnergyPortalLandlord(OnergyPortalAccess):
         """Download a workbook with a line for each home, to fill in."""
         Sheet = request.env["onergy.move.sheet"].sudo()  # sudo: texts only
         homes = self._get_homes()
-        if not homes:
+        if not self._is_landlord(homes):
             raise request.not_found()
         name = request.env._("homes")
         return request.make_response(
@@ -132,7 +141,7 @@ class OnergyPortalLandlord(OnergyPortalAccess):
         sitemap=False,
     )
     def portal_upload_homes(self, sheet=None, **post):
-        if not self._get_homes():
+        if not self._is_landlord(self._get_homes()):
             raise request.not_found()
         content = sheet.read(MAX_SHEET_MB * 1024**2 + 1) if sheet else b""
         try:

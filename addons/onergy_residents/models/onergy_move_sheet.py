@@ -1,6 +1,7 @@
 import io
+import zlib
 from datetime import date, datetime, timedelta
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import xlsxwriter
 from openpyxl import load_workbook
@@ -14,6 +15,24 @@ from .onergy_connection import normalise_postcode
 
 MAX_ROWS = 2000
 MAX_SHEET_MB = 2
+#: Of the files in a workbook together; 2000 lines with formats stay far below it.
+MAX_UNPACKED_MB = 20
+#: What openpyxl and what it is made of raise at files made by hand or damaged. The
+#: errors of its XML parsers are syntax errors.
+UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    BadZipFile,
+    EOFError,
+    InvalidFileException,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
 #: What a sheet that was never sent is kept for.
 KEEP_DAYS = 7
 ACTIONS = {
@@ -112,19 +131,8 @@ class OnergyMoveSheet(models.Model):
         if len(content) > MAX_SHEET_MB * 1024**2:
             raise UserError(self.env._("The file can be %s MB at most.", MAX_SHEET_MB))
         try:
-            book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            rows = list(
-                book.worksheets[0].iter_rows(
-                    min_row=2, max_row=MAX_ROWS + 2, max_col=9, values_only=True
-                )
-            )
-        except (
-            BadZipFile,
-            InvalidFileException,
-            KeyError,
-            ValueError,
-            IndexError,
-        ) as error:
+            rows = self._read_rows(content)
+        except UNREADABLE as error:
             raise UserError(
                 self.env._(
                     "We cannot read this file. Use the workbook that you can download "
@@ -165,6 +173,21 @@ class OnergyMoveSheet(models.Model):
         lines = self.env["onergy.move.sheet.line"].create(vals_list)
         lines.filtered(lambda line: line.state == "ok")._judge()
         return sheet
+
+    @api.model
+    def _read_rows(self, content):
+        """Return the cells of the lines of a workbook, a line too many if there are."""
+        with ZipFile(io.BytesIO(content)) as archive:
+            # Its strings are read as a whole, and two megabytes can hold two thousand.
+            size = sum(info.file_size for info in archive.infolist())
+        if size > MAX_UNPACKED_MB * 1024**2:
+            raise ValueError(size)
+        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        return list(
+            book.worksheets[0].iter_rows(
+                min_row=2, max_row=MAX_ROWS + 2, max_col=9, values_only=True
+            )
+        )
 
     def _read_row(self, row, by_place, seen):
         """Return the values of a line, with what is wrong with it if anything is."""

@@ -1,4 +1,5 @@
 import io
+import zipfile
 from base64 import b64decode, b64encode
 from datetime import timedelta
 
@@ -82,6 +83,8 @@ class TestLandlord(PortalCase):
         self.assertIn("Dorpsstraat 1", page)
         self.assertNotIn("Dorpsstraat 2", page)
         self.assertNotIn("Now the resident", page)
+        home = self._create_connection("4")
+        self._create_contract(home, self.past, "2023-01-01", "2023-12-31")
         page = self._upload(self._rows(), "past").text
         self.assertIn("Only the owner of a home can start", page)
         self.assertIn("do not know this home as yours", page)
@@ -192,6 +195,63 @@ class TestLandlord(PortalCase):
         self.authenticate("landlord", "landlord")
         response = self.url_open(f"{URL}/upload", {"csrf_token": self.csrf_token()})
         self.assertIn("Choose a file first", response.text)
+        self.assertFalse(self.env["onergy.move.sheet"].search([]))
+
+    def _rewrite(self, name, content):
+        """A workbook with another content of one of the files in it."""
+        out = io.BytesIO()
+        book = zipfile.ZipFile(io.BytesIO(self._rows()))
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+            for info in book.infolist():
+                old = book.read(info)
+                target.writestr(
+                    info.filename, content(old) if info.filename == name else old
+                )
+        return out.getvalue()
+
+    def test_a_workbook_made_to_do_harm(self):
+        sheet = "xl/worksheets/sheet1.xml"
+        strings = "xl/sharedStrings.xml"
+        spaces = b" " * 40 * 1024**2
+        bomb = self._rewrite(strings, lambda old: old.replace(b"</sst>", spaces))
+        self.assertLess(len(bomb), 100_000)
+        whole = self._rewrite(
+            strings, lambda old: old.replace(b"</sst>", spaces + b"</sst>")
+        )
+        damaged = bytearray(self._rows())
+        info = zipfile.ZipFile(io.BytesIO(damaged)).getinfo(sheet)
+        start = info.header_offset + 30 + len(sheet)
+        damaged[start : start + 40] = b"\xff" * 40
+        for what, content in (
+            ("inflates", bomb),
+            ("inflates and is well formed", whole),
+            ("ends early", self._rewrite(sheet, lambda old: old[:-40])),
+            ("damaged", bytes(damaged)),
+            (
+                "no such cell",
+                self._rewrite(sheet, lambda old: old.replace(b'r="A2"', b'r="A"')),
+            ),
+            (
+                "no such date",
+                self._rewrite(sheet, lambda old: old.replace(b't="s"', b't="d"')),
+            ),
+        ):
+            with self.subTest(what):
+                response = self._upload(content)
+                self.assertEqual(response.status_code, 200)
+                self.assertIn("cannot read this file", response.text)
+        far = self._rewrite(
+            sheet, lambda old: old.replace(b'<row r="3"', b'<row r="999999999999"')
+        )
+        self.assertIn("lines at most", self._upload(far).text)
+        self.assertFalse(self.env["onergy.move.sheet"].search([]))
+
+    def test_sheets_are_for_landlords(self):
+        """Whoever has one home that is not his own reports a move on its page."""
+        self.assertIn(f"{URL}/upload", self.open_as("landlord", URL))
+        self.assertNotIn(f"{URL}/upload", self.open_as("resident", URL))
+        self.open_as("resident", f"{URL}/template", 404)
+        self.assertEqual(self._upload(self._rows(), "resident").status_code, 404)
         self.assertFalse(self.env["onergy.move.sheet"].search([]))
 
     # ------------------------------------------------------------------ clerk
