@@ -244,6 +244,8 @@ class OnergyPortalMove(OnergyPortal):
             "note",
         )
         typed = {name: move[name] or "" for name in names}
+        if not move._is_next_told_by_payer():
+            typed.update(next_name="", next_email="", next_phone="")
         for name in ("date_end", "next_date", "date_death"):
             typed[name] = fields.Date.to_string(move[name]) or ""
         # Nothing is chosen before the resident chooses.

@@ -162,9 +162,10 @@ class OnergyMove(models.Model):
     next_date = fields.Date(
         "First day of the next", help="Empty: the day after the last day."
     )
-    next_name = fields.Char("Name of the next")
-    next_email = fields.Char("E-mail of the next")
-    next_phone = fields.Char("Phone of the next")
+    # Whoever leaves may not read who comes, unless he told us: _get_next_text.
+    next_name = fields.Char("Name of the next", groups="base.group_user")
+    next_email = fields.Char("E-mail of the next", groups="base.group_user")
+    next_phone = fields.Char("Phone of the next", groups="base.group_user")
     next_role = fields.Selection(
         [
             ("tenant", "Tenant"),

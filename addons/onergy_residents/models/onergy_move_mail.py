@@ -111,6 +111,14 @@ class OnergyMove(models.Model):
         self.ensure_one()
         return ""
 
+    def _is_next_told_by_payer(self):
+        """Tell whether who comes next was reported by whoever leaves.
+
+        Else a newcomer, a landlord or a clerk did, and it is not his to read.
+        """
+        self.ensure_one()
+        return self.channel == "portal" and self.kind in ("move_out", "sale")
+
     def _get_next_text(self):
         self.ensure_one()
         if self.next_kind != "resident":
@@ -118,9 +126,11 @@ class OnergyMove(models.Model):
                 "owner": self.env._("The home will be empty"),
                 "unknown": self.env._("Not known yet"),
             }.get(self.next_kind, "")
-        text = ", ".join(
-            filter(None, [self.next_name, self.next_email, self.next_phone])
-        )
+        text = self.env._("A new resident")
+        if self._is_next_told_by_payer():
+            move = self.sudo()  # sudo: he told us himself who comes next
+            told = [move.next_name, move.next_email, move.next_phone]
+            text = ", ".join(filter(None, told)) or text
         if self.next_date and self.next_date != self.date_end + timedelta(days=1):
             return self.env._(
                 "%(who)s, from %(day)s",

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from odoo import fields
+from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
 from odoo.addons.mail.tests.common import MailCase
@@ -203,6 +204,43 @@ class TestMovePortal(PortalCase, MailCase):
         self.assertTrue(move.exists())
         self.assertEqual(move.state, "draft")
         self.assertEqual(move.date_end, self.last_day)
+
+    def test_who_comes_next_is_told_to_whom_reported_him_only(self):
+        newcomer = {
+            "next_kind": "resident",
+            "next_name": "New Comer",
+            "next_email": "new@comer.example",
+            "next_phone": "+31 6 12340000",
+        }
+        move = self.env["onergy.move"].create(
+            {
+                "kind": "move_in",
+                "connection_id": self.home.id,
+                "next_date": self.last_day,
+                **newcomer,
+            }
+        )
+        self.assertEqual(move.partner_id, self.resident.partner_id)
+        for kind in ("move_in", "move_out"):
+            move.kind = kind
+            text = str(move._get_report_lines())
+            for url in ("", "/next"):
+                text += self.open_as("resident", f"{URL}/{move.id}{url}")
+            for secret in ("New Comer", "new@comer.example", "12340000"):
+                with self.subTest(kind=kind, secret=secret):
+                    self.assertNotIn(secret, text)
+        self.assertIn("A new resident", self.open_as("resident", f"{URL}/{move.id}"))
+        mine = move.with_user(self.resident)
+        for name in ("next_name", "next_email", "next_phone"):
+            with self.subTest(name), self.assertRaises(AccessError):
+                mine.read([name])
+        move.unlink()
+        move = self._fill_in()
+        self._answer(move, "next", **newcomer)
+        for url in ("", "/next"):
+            self.assertIn(
+                "New Comer", self.open_as("resident", f"{URL}/{move.id}{url}")
+            )
 
     def test_not_for_the_home_of_another(self):
         for contract in (self.other_contract, self.past_contract):
