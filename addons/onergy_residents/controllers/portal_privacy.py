@@ -42,6 +42,13 @@ class OnergyPortalPrivacy(OnergyPortalAccount):
         url = f"{PRIVACY_URL}?done={done}{query}#onergy_{anchor}"
         return request.redirect(url, code=303)
 
+    @route()
+    def deactivate_account(self, validation="", password="", **post):
+        """Residents ask us: Odoo would archive the payer of a contract that runs."""
+        if self._get_portal_contracts():
+            return request.redirect(f"{PRIVACY_URL}#onergy_erasure", code=303)
+        return super().deactivate_account(validation, password, **post)
+
     # ------------------------------------------------------------------
     # CONSENT
     # ------------------------------------------------------------------

@@ -34,6 +34,23 @@ class TestPortalPrivacy(MockEmail, PortalCase):
     def _consents(self):
         return self.env["onergy.consent"].search([])
 
+    def test_a_resident_does_not_delete_his_login_past_us(self):
+        """Odoo's own way would archive the payer of a contract that runs."""
+        viewer = self._create_resident("viewer", "No Resident")
+        form = 'action="/my/deactivate_account"'
+        self.assertNotIn(form, self.open_as("resident", "/my/security"))
+        self.assertIn(URL, self.open_as("resident", "/my/security"))
+        self.assertIn(form, self.open_as("viewer", "/my/security"))
+        for user in (self.resident, viewer):
+            login = user.login
+            values = {"validation": login, "password": login.ljust(8, "x")}
+            response = self.post_as(login, "/my/deactivate_account", values)
+            with self.subTest(login):
+                self.assertEqual(user.active, user == self.resident)
+                self.assertEqual(URL in response.url, user == self.resident)
+        self.assertEqual(self.resident.login, "resident")
+        self.assertTrue(self.resident.partner_id.active)
+
     # ------------------------------------------------------------------ consent
 
     def test_consent_is_given_and_taken_back(self):
