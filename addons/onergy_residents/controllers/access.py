@@ -78,6 +78,7 @@ class OnergyPortalAccess(OnergyPortalMove):
             )
         if not errors:
             try:
+                Grant._check_rate(typed["email"])
                 Grant._give(contract.sudo(), typed["name"], typed["email"], *days)
             except UserError as error:
                 errors["email"] = str(error)

@@ -1,7 +1,15 @@
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Command, Domain
 from odoo.tools import email_normalize, escape_psql
+
+#: Days are counted where the homes are, whatever zone who looks has chosen.
+DAY_ZONE = "Europe/Amsterdam"
+# Enough for a household or a bookkeeper, too few to fill mailboxes of others.
+MAX_PER_USER_AND_DAY = 20
+MAX_PER_ADDRESS_AND_DAY = 5
 
 
 class OnergyAccessGrant(models.Model):
@@ -44,7 +52,7 @@ class OnergyAccessGrant(models.Model):
     date_from = fields.Date(
         "From",
         required=True,
-        default=fields.Date.context_today,
+        default=lambda self: self._get_today(),
         tracking=True,
         help="First day on which he may look, and first day whose use he sees.",
     )
@@ -68,10 +76,13 @@ class OnergyAccessGrant(models.Model):
         "Access cannot end before it starts.",
     )
 
+    @api.model
+    def _get_today(self):
+        return fields.Date.context_today(self.with_context(tz=DAY_ZONE))
+
     @api.depends("date_from", "date_to", "revoked_on")
-    @api.depends_context("tz")
     def _compute_state(self):
-        today = fields.Date.context_today(self)
+        today = self._get_today()
         for grant in self:
             if grant.revoked_on:
                 grant.state = "revoked"
@@ -83,7 +94,7 @@ class OnergyAccessGrant(models.Model):
     def _search_state(self, operator, value):
         if operator != "in":
             return NotImplemented
-        today = fields.Date.context_today(self)
+        today = self._get_today()
         valid = Domain("revoked_on", "=", False)
         over = Domain("date_to", "<", today)
         domains = {
@@ -105,19 +116,15 @@ class OnergyAccessGrant(models.Model):
         """Give somebody access and mail him how to get in.
 
         Who has the address already uses his own login; somebody new gets one. The
-        answer is the same for both: nobody learns who is a customer here.
-
-        :raise UserError: the address is an employee's
+        answer is the same for all: nobody learns who is a customer, or works here.
         """
         email = email_normalize(email)
         # sudo: account holders and clerks may not read or make users
         users = self.env["res.users"].sudo().with_context(active_test=False)
         user = self._find_viewer(users, email)
-        if user and (user._is_internal() or not user.active):
-            raise UserError(self.env._("This e-mail address cannot be used here."))
         if not user:
             user = self._create_viewer(users, contract, name, email)
-        elif contract.company_id not in user.company_ids:
+        elif user.share and contract.company_id not in user.company_ids:
             user.company_ids = [Command.link(contract.company_id.id)]
         grant = self.create(
             {
@@ -129,12 +136,34 @@ class OnergyAccessGrant(models.Model):
                 "date_to": date_to,
             }
         )
+        if not user.active:
+            grant._message_log(body=self.env._("The login of this address is closed."))
         template = self.env.ref("onergy_residents.mail_template_access_grant")
         # sudo: residents may not read mail templates
         template.sudo().send_mail(grant.id)
         # sudo: triggering a cron is for administrators
         self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
         return grant
+
+    @api.model
+    def _check_rate(self, email):
+        """Refuse to write to many mailboxes, or much to one. As superuser.
+
+        :raise UserError: too often today
+        """
+        today = [("create_date", ">", fields.Datetime.now() - timedelta(days=1))]
+        by_user = self.search_count([("create_uid", "=", self.env.uid), *today])
+        same = [("email", "=", email_normalize(email)), *today]
+        if (
+            by_user >= MAX_PER_USER_AND_DAY
+            or self.search_count(same) >= MAX_PER_ADDRESS_AND_DAY
+        ):
+            raise UserError(
+                self.env._(
+                    "You have tried this too often today. Try again tomorrow, or "
+                    "contact us."
+                )
+            )
 
     @api.model
     def _find_viewer(self, users, email):
@@ -168,6 +197,7 @@ class OnergyAccessGrant(models.Model):
                 "partner_id": partner.id,
                 "company_id": company.id,
                 "company_ids": [Command.set(company.ids)],
+                "tz": DAY_ZONE,
             }
         )
 
@@ -175,13 +205,15 @@ class OnergyAccessGrant(models.Model):
         """Return where he gets in: to choose a password the first time.
 
         A link with which to choose a password opens the account, so it only goes to
-        the account's own address.
+        the account's own address, and never to an employee's.
         """
         self.ensure_one()
         # sudo: a token for the mail to the address it belongs to
         partner = self.sudo().partner_id
         is_own_address = partner.email_normalized == email_normalize(self.email)
-        if not is_own_address or any(user.log_ids for user in partner.user_ids):
+        users = partner.user_ids
+        is_new = users and all(user.share and not user.log_ids for user in users)
+        if not is_own_address or not is_new:
             return f"{self.get_base_url()}/my"
         partner.signup_prepare()
         return partner._get_signup_url()

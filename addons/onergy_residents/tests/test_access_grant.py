@@ -194,15 +194,79 @@ class TestAccessGrant(PortalCase, MailCase):
         self.assertNotIn("token", body)
         self.assertIn("/my", body)
 
-    def test_errors_are_clear(self):
-        new_test_user(
+    def test_nobody_learns_who_works_here(self):
+        """An employee is somebody's daughter too; he is given nothing else."""
+        clerk = new_test_user(
             self.env, "clerk@example.com", "onergy_residents.group_customer_service"
         )
+        other = self.env["res.company"].create({"name": "Another supplier"})
+        clerk.write({"company_ids": [(6, 0, other.ids)], "company_id": other.id})
+        closed = self._create_resident("closed@example.com", "Closed")
+        closed.active = False
+        for user in (clerk, closed):
+            page = self._post(email=user.login).text
+            with self.subTest(user.login):
+                self.assertIn("gets an e-mail", page)
+                grant = self.contract.grant_ids.filtered(
+                    lambda g, user=user: g.email == user.login
+                )
+                self.assertEqual(grant.partner_id, user.partner_id)
+                self.assertNotIn("token", self._get_mail(grant).body_html)
+        self.assertEqual(clerk.company_ids, other)
+        self.assertFalse(closed.active)
+
+    def test_nobody_can_flood_a_mailbox(self):
+        for number in range(5):
+            self._post(name=f"Name {number}", email="victim@example.com")
+        self.assertEqual(len(self.contract.grant_ids), 5)
+        page = self._post(email="victim@example.com").text
+        self.assertIn("too often today", page)
+        # Nor who uses two accounts.
+        page = self._post(
+            "other", email="Victim@Example.com", contract_id=self.other_contract.id
+        ).text
+        self.assertIn("too often today", page)
+        self.assertEqual(len(self.contract.grant_ids), 5)
+
+    def test_nobody_can_write_to_many_mailboxes(self):
+        grant = self._give()
+        values = grant.copy_data({"contract_id": self.contract.id})[0]
+        values["partner_id"] = self.viewer.partner_id.id
+        self.env["onergy.access.grant"].with_user(self.resident).sudo().create(
+            [{**values, "email": f"n{number}@example.com"} for number in range(19)]
+        ).action_revoke()
+        self.assertIn("gets an e-mail", self._post(email="n19@example.com").text)
+        self.assertIn("too often today", self._post(email="n20@example.com").text)
+        with freeze_time(fields.Datetime.now() + timedelta(days=1, minutes=5)):
+            self.assertIn("gets an e-mail", self._post(email="n20@example.com").text)
+
+    def test_days_are_those_of_here_wherever_he_is(self):
+        """A viewer chooses his own time zone; not by it the days he may look."""
+        nothing = (self.env["onergy.contract"], self.env["onergy.connection"])
+        grant = self._give(date_from=self.today + timedelta(days=1))
+        with freeze_time(f"{self.today} 12:00:00"):
+            self.viewer.tz = "Pacific/Kiritimati"
+            self.assertEqual(self._sees(), nothing)
+            self.assertEqual(grant.with_user(self.viewer).state, "future")
+        grant.write(
+            {
+                "date_from": self.today - timedelta(days=9),
+                "date_to": self.today - timedelta(days=1),
+            }
+        )
+        with freeze_time(f"{self.today} 08:00:00"):
+            self.viewer.tz = "Pacific/Pago_Pago"
+            self.assertEqual(self._sees(), nothing)
+            self.assertEqual(grant.with_user(self.viewer).state, "expired")
+        self._post(date_from=str(self.today))
+        viewer = (self.contract.grant_ids - grant).partner_id.user_ids
+        self.assertEqual(viewer.tz, "Europe/Amsterdam")
+
+    def test_errors_are_clear(self):
         yesterday = self.today - timedelta(days=1)
         for values, complaint in (
             ({"name": ""}, "Fill in the name"),
             ({"email": "daughter"}, "not an e-mail address"),
-            ({"email": "clerk@example.com"}, "cannot be used here"),
             ({"date_from": "x"}, "Fill in a date, for example"),
             ({"date_to": str(yesterday)}, "still to come"),
         ):
