@@ -98,9 +98,14 @@ class OnergyPortalAccount(OnergyPortal):
         methods=["POST"],
     )
     def portal_change_password(self, old="", new1="", new2="", **kw):
+        attempts, keys, blocked = self._get_password_attempts()
+        if blocked:
+            return self._render_account({"old": self._get_blocked_text()})
         result = self._update_password(old.strip(), new1.strip(), new2.strip())
         if "errors" in result:
             error = result["errors"]["password"]
+            if isinstance(error, dict) and "old" in error:
+                attempts.create(keys)
             return self._render_account(
                 error if isinstance(error, dict) else {"new1": error}
             )
@@ -136,9 +141,8 @@ class OnergyPortalAccount(OnergyPortal):
         try:
             # Whoever finds a browser logged in could else take over the account.
             self._check_own_password(password)
-        except AccessDenied:
-            error = request.env._("This is not your password.")
-            return self._render_account({"email_password": error}, typed)
+        except UserError as error:
+            return self._render_account({"email_password": str(error)}, typed)
         try:
             request.env["onergy.email.change"]._start(request.env.user, email)
         except UserError as error:
@@ -146,16 +150,35 @@ class OnergyPortalAccount(OnergyPortal):
         return self._account_done("email")
 
     def _check_own_password(self, password):
-        """Raise AccessDenied unless it is the password of who is logged in."""
+        """Check that it is the password of who is logged in.
+
+        :raise UserError: it is not, or it was wrong too often in the last hour
+        """
+        attempts, keys, blocked = self._get_password_attempts()
+        if blocked:
+            raise UserError(self._get_blocked_text())
+        wrong = UserError(request.env._("This is not your password."))
         if not password:
-            raise AccessDenied()
-        request.env["res.users"]._check_credentials(
-            {
-                "login": request.env.user.login,
-                "password": password,
-                "type": "password",
-            },
-            {"interactive": True},
+            raise wrong
+        credential = {"login": request.env.user.login, "password": password}
+        try:
+            request.env["res.users"]._check_credentials(
+                {**credential, "type": "password"}, {"interactive": True}
+            )
+        except AccessDenied as error:
+            attempts.create(keys)
+            raise wrong from error
+
+    def _get_password_attempts(self):
+        """Return (model, values of a wrong guess, whether there were too many)."""
+        # sudo: nobody has rights on these; it is about whoever is logged in
+        attempts = request.env["onergy.access.attempt"].sudo()
+        keys = attempts._password_keys(request.env.user)
+        return attempts, keys, attempts._is_blocked(keys)
+
+    def _get_blocked_text(self):
+        return request.env._(
+            "Your password was wrong too often. Try again in an hour, or contact us."
         )
 
     @route(

@@ -1,6 +1,6 @@
 from werkzeug.exceptions import NotFound
 
-from odoo.exceptions import AccessDenied, UserError
+from odoo.exceptions import UserError
 from odoo.http import request, route
 
 from .portal import SECURITY_HEADERS
@@ -101,8 +101,8 @@ class OnergyPortalPayment(OnergyPortalAccount):
         try:
             # Whoever finds a browser logged in could else collect elsewhere.
             self._check_own_password(password)
-        except AccessDenied:
-            errors["password"] = request.env._("This is not your password.")
+        except UserError as error:
+            errors["password"] = str(error)
         return errors
 
     @route(

@@ -1,7 +1,7 @@
 from werkzeug.exceptions import NotFound
 from werkzeug.wsgi import wrap_file
 
-from odoo.exceptions import AccessDenied, UserError
+from odoo.exceptions import UserError
 from odoo.http import content_disposition, request, route
 
 from .portal import SECURITY_HEADERS
@@ -117,9 +117,8 @@ class OnergyPortalPrivacy(OnergyPortalAccount):
         try:
             # Whoever finds a browser logged in could else take it all along.
             self._check_own_password(password)
-        except AccessDenied:
-            error = request.env._("This is not your password.")
-            return self._render_privacy({"download": error}, **kw)
+        except UserError as error:
+            return self._render_privacy({"download": str(error)}, **kw)
         partner = request.env.user.partner_id
         try:
             archive = request.env["onergy.data.export"]._write(partner)

@@ -10,7 +10,7 @@ MAX_PER_ADDRESS = 30
 
 
 class OnergyAccessAttempt(models.Model):
-    """A refused activation: what slows down whoever tries codes.
+    """A refused activation or password: what slows down whoever tries.
 
     Holds keyed hashes only, so that the table tells nobody who tried what, and a
     name that does not exist counts just like one that does.
@@ -45,6 +45,15 @@ class OnergyAccessAttempt(models.Model):
             for key, limit in limits.items()
         }
         return any(counts[key] >= limit for key, limit in limits.items())
+
+    @api.model
+    def _password_keys(self, user):
+        """Return the keys of wrong passwords of somebody who is logged in.
+
+        Neighbours behind one address do not lock each other out.
+        """
+        key = hmac(self.env(su=True), "onergy.attempt.password", str(user.id))
+        return {"login_key": key, "address_key": key}
 
     @api.autovacuum
     def _gc_attempts(self):

@@ -205,6 +205,25 @@ class TestPortalAccount(MockEmail, PortalCase):
             self.assertTrue(self._ask(f"n{number}@example.com")[1])
         self.assertFalse(self._ask("n3@example.com")[1])
 
+    def test_nobody_guesses_the_password(self):
+        """Whoever finds a browser logged in gets ten tries an hour, on all forms."""
+        for number in range(5):
+            self._ask("new@example.com", f"guess {number}")
+            form = {"old": f"wrong {number}", "new1": "three bikes", "new2": ""}
+            form["new2"] = form["new1"]
+            page = self.post_as("resident", f"{URL}/password", form).text
+            self.assertIn('id="onergy_old_error"', page)
+        page, mails = self._ask("new@example.com")
+        self.assertIn('id="onergy_email_password_error"', page)
+        self.assertFalse(mails)
+        form = {"old": "resident", "new1": "three bikes", "new2": "three bikes"}
+        page = self.post_as("resident", f"{URL}/password", form).text
+        self.assertIn('id="onergy_old_error"', page)
+        # It is no matter of others at the same address, and passes.
+        self.assertTrue(self._ask("o@example.com", "otherxxx", login="other")[1])
+        with freeze_time(fields.Datetime.add(fields.Datetime.now(), hours=1)):
+            self.assertTrue(self._ask("new@example.com")[1])
+
     def test_forms_are_closed_to_visitors_and_forgers(self):
         for form in ("phone", "password", "email"):
             with self.subTest(form=form):
