@@ -113,4 +113,6 @@
     },
     "oca_data_manual": ["demo/surnames.csv"],
     "demo": ["demo/demo.xml"],
+    "pre_init_hook": "pre_init_hook",
+    "uninstall_hook": "uninstall_hook",
 }

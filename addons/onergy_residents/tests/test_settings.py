@@ -1,6 +1,8 @@
 from odoo.exceptions import ValidationError
 from odoo.tests import Form, TransactionCase, tagged
 
+from odoo.addons import onergy_residents
+
 from .common import OnergyCommon
 
 
@@ -21,3 +23,18 @@ class TestSettings(OnergyCommon, TransactionCase):
                 self.env["res.config.settings"].create(
                     {"onergy_access_code_days": days}
                 )
+
+    def test_uninstalling_puts_the_way_of_signing_up_back(self):
+        params = self.env["ir.config_parameter"]
+        self.assertEqual(params.get_param("auth_signup.invitation_scope"), "b2b")
+        for before in ("b2c", "b2b", False):
+            params.set_param("auth_signup.invitation_scope", before)
+            onergy_residents.pre_init_hook(self.env)
+            params.set_param("auth_signup.invitation_scope", "b2b")
+            onergy_residents.uninstall_hook(self.env)
+            with self.subTest(before):
+                self.assertEqual(
+                    params.get_param("auth_signup.invitation_scope"), before
+                )
+        left = params.search([("key", "=like", "onergy_residents.%")])
+        self.assertFalse(left.filtered(lambda p: "invitation" in p.key))
