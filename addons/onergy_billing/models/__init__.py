@@ -11,6 +11,7 @@ from . import onergy_contract_cost
 from . import onergy_contract_forecast
 from . import account_move
 from . import account_move_batch
+from . import account_move_settled
 from . import account_tax
 from . import onergy_outage
 from . import onergy_notice

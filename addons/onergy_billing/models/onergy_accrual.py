@@ -5,7 +5,8 @@ from odoo import Command, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL, format_date
 
-from .onergy_settlement_calculator import Period
+from ..engine import Bill
+from .onergy_settlement_calculator import Period, Result
 
 #: Contracts that are worked out at a time.
 BATCH = 100
@@ -145,6 +146,8 @@ class OnergyAccrual(models.Model):
         record = self.with_company(self.company_id).with_context(
             lang=self.user_id.lang or self.env.lang
         )
+        # sudo: lines are made anew: a server that stopped may have left some behind
+        self.sudo().line_ids.unlink()
         Line = record.env["onergy.accrual.line"]
         periods = record._get_periods(self.company_id, self.day)
         for start in range(0, len(periods), BATCH):
@@ -178,7 +181,12 @@ class OnergyAccrual(models.Model):
 
     @api.model
     def _get_periods(self, company, day):
-        """What each contract was supplied with and not billed for on a day."""
+        """What each contract was supplied with and not billed for on a day.
+
+        A period that ends before it begins is that of a contract to which nothing was
+        delivered, but that was invoiced an advance: ahead of its start, say.
+        """
+        is_open = self.env["onergy.settlement.calculator"]._get_open_condition(day)
         rows = self.env.execute_query(
             SQL(
                 """
@@ -194,10 +202,13 @@ class OnergyAccrual(models.Model):
                            AND s.original_id IS NULL AND m.date <= %(day)s)) AS day
                  ) start
                  WHERE c.active AND c.company_id = %(company)s
-                   AND start.day <= LEAST(c.date_end, %(day)s)
+                   AND (start.day <= LEAST(c.date_end, %(day)s) OR EXISTS (
+                        SELECT 1 FROM account_move m
+                         WHERE m.onergy_contract_id = c.id AND %(is_open)s))
                  ORDER BY c.id
                 """,
                 day=day,
+                is_open=is_open,
                 company=company.id,
             )
         )
@@ -214,14 +225,13 @@ class OnergyAccrual(models.Model):
         What was delivered is worked out like a bill, at the prices that are known
         now. Where that cannot be done it is ``None``: unknown is not zero.
         """
-        results = self.env["onergy.settlement.calculator"]._calculate(
-            periods, as_of=day
-        )
+        results = self._get_results(periods, day)
         move_ids = [move for r in results for move, *_rest in r.advances]
         received = self._get_received(move_ids, day)
         lines = []
         for result in results:
             period, bill = result.period, result.bill
+            is_delivered = period.start <= period.end
             advances = sum((net for *_rest, net, _vat in result.advances), Decimal(0))
             use = net = None
             if bill:
@@ -233,8 +243,8 @@ class OnergyAccrual(models.Model):
             lines.append(
                 {
                     "contract_id": period.contract.id,
-                    "date_from": period.start,
-                    "date_to": period.end,
+                    "date_from": period.start if is_delivered else None,
+                    "date_to": period.end if is_delivered else None,
                     "use": use,
                     "delivered": net,
                     "advances": advances,
@@ -249,6 +259,17 @@ class OnergyAccrual(models.Model):
                 }
             )
         return lines
+
+    def _get_results(self, periods, day):
+        """Results of periods; where nothing was delivered, only with the advances."""
+        calculator = self.env["onergy.settlement.calculator"]
+        delivered = [p for p in periods if p.start <= p.end]
+        idle = [p for p in periods if p.start > p.end]
+        advances = calculator._get_advances(idle, day)
+        return calculator._calculate(delivered, as_of=day) + [
+            Result(period, bill=Bill(()), advances=advances[index])
+            for index, period in enumerate(idle)
+        ]
 
     def _get_received(self, move_ids, day):
         """{advance invoice: what was paid of it until a day, including VAT}"""

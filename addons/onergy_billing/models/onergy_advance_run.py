@@ -93,9 +93,10 @@ class OnergyAdvanceRun(models.Model):
         """List what would be invoiced, and why not."""
         self._check_not_approved()
         for run in self:
-            run.line_ids.sudo().unlink()  # sudo: a list is replaced, not deleted
-            self.env["onergy.advance.run.line"].create(run._prepare_lines())
-            run.write({"state": "checked", "prepared_by_id": self.env.uid})
+            run._write_step({"state": "checked", "prepared_by_id": self.env.uid})
+            lines = run.line_ids.sudo()  # sudo: nobody writes these by hand
+            lines.unlink()
+            lines.create(run._prepare_lines())
 
     def _prepare_lines(self):
         self.ensure_one()
@@ -130,7 +131,7 @@ class OnergyAdvanceRun(models.Model):
     def _get_exception(self, contract, amount, settled):
         """Why a contract gets no invoice, or nothing."""
         if contract.id in settled:
-            return self.env._("The bill of this month was made already.")
+            return self._get_settled_reason()
         if contract.date_start > self.month:
             return self.env._(
                 "Starts during this month; the first advance is that of the next one."
@@ -177,6 +178,9 @@ class OnergyAdvanceRun(models.Model):
                 )
             )
         }
+
+    def _get_settled_reason(self):
+        return self.env._("The bill of this month was made already.")
 
     def _get_invoiced(self, contracts):
         """Ids of contracts with an advance invoice for this month, draft or posted."""
@@ -236,16 +240,33 @@ class OnergyAdvanceRun(models.Model):
         item.write({"state": "exception", "reason": reason})
 
     def _post_items(self, items):
-        """Invoice lines, but for those that were invoiced in the meantime."""
+        """Invoice lines, but for those that were billed in the meantime."""
         invoiced = self._get_invoiced(items.contract_id)
         doubles = items.filtered(lambda line: line.contract_id.id in invoiced)
-        doubles.write(
-            {
-                "state": "exception",
-                "reason": self.env._("Was invoiced in the meantime."),
-            }
+        self._set_aside(doubles, self.env._("Was invoiced in the meantime."))
+        items -= doubles
+        settled = self._get_settled(items.contract_id)
+        late = items.filtered(lambda line: line.contract_id.id in settled)
+        self._set_aside(late, self._get_settled_reason())
+        items -= late
+        self._post_lines(items - self._set_changed_aside(items))
+
+    def _set_changed_aside(self, items):
+        """Take out what would be invoiced at an advance that holds no longer."""
+        amounts = self._get_amounts(items.contract_id)
+        changed = items.filtered(
+            lambda line: self.currency_id.compare_amounts(
+                line.amount, amounts.get(line.contract_id.id) or 0.0
+            )
         )
-        self._post_lines(items - doubles)
+        self._set_aside(
+            changed,
+            self.env._(
+                "The advance was changed after this list was made. Make a new list of "
+                "this month."
+            ),
+        )
+        return changed
 
     def _post_lines(self, lines):
         if not lines:

@@ -1,8 +1,19 @@
+import logging
+
+from psycopg2 import IntegrityError, OperationalError
+
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import format_date
 
 from .const import QUIET
 
+_logger = logging.getLogger(__name__)
+
+#: What only the buttons and the job change: how far a run is, and whose work it was.
+GUARDED = frozenset({"state", "prepared_by_id", "approved_by_id"})
+#: Fields of the chatter, which anybody who works on a run or a bill may write.
+CHATTER = ("message_", "activity_", "my_activity_")
 #: Invoices that are made and committed together: larger batches are no faster.
 BATCH = 100
 
@@ -70,6 +81,34 @@ class OnergyBillingRun(models.AbstractModel):
             total = run.step_total
             run.progress = min(100, 100 * run.step_done // total) if total else 0
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            self._check_guarded(vals)
+        return super().create(vals_list)
+
+    def write(self, vals):
+        self._check_guarded(vals)
+        if not self.env.su and any(not name.startswith(CHATTER) for name in vals):
+            self._check_not_approved()
+        return super().write(vals)
+
+    @api.model
+    def _check_guarded(self, vals):
+        """Refuse to take a step otherwise than by its button.
+
+        :raises AccessError: else a second person's approval could be written
+        """
+        if not self.env.su and GUARDED & vals.keys():
+            raise AccessError(
+                self.env._("A run is prepared and approved by its buttons only.")
+            )
+
+    def _write_step(self, vals):
+        """Write what the buttons change, for who may change the run at all."""
+        self.check_access("write")
+        self.sudo().write(vals)  # sudo: nobody may write these by hand
+
     # -- what a kind of run has to tell --------------------------------------------
 
     def _get_ready_count(self):
@@ -103,7 +142,7 @@ class OnergyBillingRun(models.AbstractModel):
         for run in self:
             run._check_may_approve()
             run._start_step("posting", run._get_ready_count())
-            run.approved_by_id = self.env.user
+            run._write_step({"approved_by_id": self.env.uid})
         self._trigger_cron()
 
     def _check_may_approve(self):
@@ -115,7 +154,7 @@ class OnergyBillingRun(models.AbstractModel):
             raise UserError(self.env._("There is nothing to invoice in this run."))
 
     def _start_step(self, state, total):
-        self.write(
+        self._write_step(
             {
                 "state": state,
                 "step_total": total,
@@ -127,11 +166,11 @@ class OnergyBillingRun(models.AbstractModel):
 
     def action_pause(self):
         """Stop after the batch that is being made."""
-        self.write({"is_paused": True})
+        self._write_step({"is_paused": True})
 
     def action_resume(self):
         """Go on where the run was stopped."""
-        self.write({"is_paused": False, "problem": False})
+        self._write_step({"is_paused": False, "problem": False})
         self._trigger_cron()
 
     def action_cancel(self):
@@ -142,7 +181,7 @@ class OnergyBillingRun(models.AbstractModel):
                         "Invoices of this run were posted; it cannot be cancelled."
                     )
                 )
-        self.write({"state": "cancelled"})
+        self._write_step({"state": "cancelled"})
 
     # -- job -----------------------------------------------------------------------
 
@@ -167,7 +206,7 @@ class OnergyBillingRun(models.AbstractModel):
             order="id",
         )
         for run in runs:
-            while run._process_batch():
+            while run._try_batch():
                 if not self.env["ir.cron"]._commit_progress(BATCH):
                     self._trigger_cron()
                     return
@@ -178,6 +217,21 @@ class OnergyBillingRun(models.AbstractModel):
                     break
             self.env["ir.cron"]._commit_progress()
 
+    def _try_batch(self):
+        """Do one batch; what goes wrong in it must not stop the runs after this one."""
+        self.ensure_one()
+        try:
+            with self.env.cr.savepoint():
+                return self._process_batch()
+        except OperationalError:
+            raise  # of the database or of two at once: the job is done again
+        except Exception:
+            _logger.exception("%s stopped", self)
+        self.problem = self.env._(
+            "Something went wrong. The log of the server tells what."
+        )
+        return False
+
     def _process_batch(self):
         """Do one batch; True when there is more to do.
 
@@ -186,7 +240,8 @@ class OnergyBillingRun(models.AbstractModel):
         self.ensure_one()
         if not self.try_lock_for_update() or self.state not in self._get_busy_states():
             return False
-        return self._in_own_language().with_context(**QUIET)._do_batch()
+        # sudo: bills are made as they were approved, by nobody's hand
+        return self.sudo()._in_own_language().with_context(**QUIET)._do_batch()
 
     def _in_own_language(self):
         """The run as its job works on it: what it writes down is for staff to read.
@@ -205,13 +260,31 @@ class OnergyBillingRun(models.AbstractModel):
         if not items:
             self.state = "done"
             return False
+        self._follow_today()
         try:
             with self.env.cr.savepoint():
                 self._post_items(items)
-        except UserError as error:
+        except (UserError, IntegrityError) as error:
             self._post_one_by_one(items, error)
         self.step_done += len(items)
         return True
+
+    def _follow_today(self):
+        """Let invoices bear the day on which they are made, not one before.
+
+        A run may wait for approval, or be stopped, for days; a payer has his days to
+        pay, and his notice of a direct debit, from when he gets the invoice.
+        """
+        today = fields.Date.context_today(self.with_context(tz="Europe/Amsterdam"))
+        if self.invoice_date < today:
+            self._message_log(
+                body=self.env._(
+                    "The invoices of today bear the date of today, no longer "
+                    "%(before)s.",
+                    before=format_date(self.env, self.invoice_date),
+                )
+            )
+            self.invoice_date = today
 
     def _post_one_by_one(self, items, error):
         """Make what can be made and set aside what cannot."""
@@ -219,6 +292,17 @@ class OnergyBillingRun(models.AbstractModel):
             try:
                 with self.env.cr.savepoint():
                     self._post_items(item)
-            except UserError as reason:
-                self._set_aside(item, str(reason))
-        self.problem = str(error)
+            except (UserError, IntegrityError) as reason:
+                self._set_aside(item, self._explain(reason))
+        self.problem = self._explain(error)
+
+    def _explain(self, error):
+        """What a person reads of an error, also of one that the database raised."""
+        if isinstance(error, UserError):
+            return str(error)
+        table = error.diag.table_name
+        model = next(
+            (name for name, cls in self.env.registry.items() if cls._table == table),
+            self._name,
+        )
+        return self.env[model]._sql_error_to_message(error)

@@ -72,19 +72,7 @@ class OnergySettlement(models.Model):
         values.update(
             line_ids=self._prepare_lines(bill),
             reading_ids=self._prepare_readings(result),
-            advance_ids=[
-                Command.create(
-                    {
-                        "move_id": move_id,
-                        "date": day,
-                        "amount": float(net + tax),
-                        "net": float(net),
-                        "vat_amount": float(tax),
-                        "vat_rate": float(rate),
-                    }
-                )
-                for move_id, rate, day, net, tax in result.advances
-            ],
+            advance_ids=self._prepare_advances(result),
             outage_payment_ids=[
                 Command.create(
                     {
@@ -154,6 +142,22 @@ class OnergySettlement(models.Model):
                 }
             )
             for sequence, (component, mark) in enumerate(result.marks)
+        ]
+
+    @api.model
+    def _prepare_advances(self, result):
+        return [
+            Command.create(
+                {
+                    "move_id": move_id,
+                    "date": day,
+                    "amount": float(net + tax),
+                    "net": float(net),
+                    "vat_amount": float(tax),
+                    "vat_rate": float(rate),
+                }
+            )
+            for move_id, rate, day, net, tax in result.advances
         ]
 
     @api.model

@@ -58,7 +58,7 @@ class OnergySettlementCalculator(models.AbstractModel):
     _description = "Calculation of settlements"
 
     @api.model
-    def _calculate(self, periods, with_advances=True, as_of=None):
+    def _calculate(self, periods, as_of=None):
         """Work out what each period costs.
 
         :param periods: list of :class:`Period`, all of one company
@@ -76,7 +76,7 @@ class OnergySettlementCalculator(models.AbstractModel):
                 periods[index].snapshot = share.snapshot
         meters = self._get_meters(periods, prices, vat)
         weights = self._get_weights(periods, meters)
-        advances = self._get_advances(periods, as_of) if with_advances else {}
+        advances = self._get_advances(periods, as_of)
         results = []
         for index, period in enumerate(periods):
             supply = Supply(
@@ -220,57 +220,49 @@ class OnergySettlementCalculator(models.AbstractModel):
     # -- advances ------------------------------------------------------------------
 
     def _get_advances(self, periods, as_of=None):
-        """Advances that were invoiced for each period and are on no other bill.
+        """Advances that were invoiced and not yet settled, each for one period.
 
-        A final bill takes all that were invoiced from its first day on, also for
-        months after the contract ended. What was invoiced or credited for days that
-        had been billed already is on no bill yet: the next one takes it.
+        A bill takes what was invoiced for its months and for those before that no bill
+        took: an invoice or credit note may come after the bill of its month. A final
+        bill takes all, also of months after the contract ended. What a bill that still
+        waits has taken, or is to take, is left for it.
 
+        :param as_of: what the ledger held on this day, whatever month it was for, and
+            whatever waits to be posted since
         :return: {index: list of (move id, VAT % or None, day, net, VAT)}
         """
-        by_contract = self._read_advances(periods, as_of)
-        result = {}
-        # Of two periods that share a month the first one takes its advance.
-        for index in sorted(range(len(periods)), key=lambda i: periods[i].start):
-            period = periods[index]
+        by_contract = self._get_open_advances(periods, as_of)
+        waiting = {} if as_of else self._get_waiting_ends(periods)
+        result, taken = {}, set()
+        for index, period in sorted(enumerate(periods), key=lambda row: row[1].start):
             if period.part == "owner":  # advances are the resident's
                 continue
-            first = period.start.replace(day=1)
-            is_final = period.contract.date_end == period.end
-            rows = by_contract[period.contract.id]
-            taken = [
+            low = max(
+                (
+                    day
+                    for day in waiting.get(period.contract.id, ())
+                    if day < period.start
+                ),
+                default=date.min,
+            )
+            is_all = as_of or period.contract.date_end == period.end
+            result[index] = [
                 row
-                for row, was_billed in rows
-                if (was_billed or first <= row[2])
-                and (is_final or row[2] <= period.end)
+                for row in by_contract[period.contract.id]
+                if row[0] not in taken
+                and low < row[2]
+                and (is_all or row[2] <= period.end)
             ]
-            by_contract[period.contract.id] = [
-                (row, was_billed) for row, was_billed in rows if row not in taken
-            ]
-            result[index] = taken
+            taken.update(row[0] for row in result[index])
         return result
 
-    def _read_advances(self, periods, as_of):
-        """{contract id: list of (advance, whether its day had been billed before)}
-
-        Advances on a bill are left out, also on one that still has to be posted: two
-        bills of a contract may be worked out before the first one is posted.
-        """
-        self.env["account.move"].flush_model()
-        self.env["account.move.line"].flush_model()
-        self.env["onergy.settlement"].flush_model()
-        self.env["onergy.settlement.advance"].flush_model()
+    def _get_open_advances(self, periods, as_of):
+        """{contract id: list of (move id, VAT % or None, day, net, VAT)}"""
         rows = self.env.execute_query(
             SQL(
                 """
-                WITH advance AS (
-                    SELECT m.*, COALESCE(m.onergy_advance_month, m.invoice_date) AS day
-                      FROM account_move m
-                     WHERE m.onergy_contract_id = ANY(%(contracts)s)
-                       AND m.onergy_move_kind = 'advance' AND m.state = 'posted'
-                       AND m.date <= %(as_of)s
-                )
-                SELECT m.onergy_contract_id, m.id, m.day,
+                SELECT m.onergy_contract_id, m.id,
+                       COALESCE(m.onergy_advance_month, m.invoice_date) AS day,
                        m.amount_untaxed_signed::text, m.amount_tax_signed::text,
                        (SELECT CASE WHEN count(DISTINCT t.amount) = 1
                                     THEN min(t.amount)::text END
@@ -278,33 +270,79 @@ class OnergySettlementCalculator(models.AbstractModel):
                           JOIN account_move_line_account_tax_rel rel
                             ON rel.account_move_line_id = l.id
                           JOIN account_tax t ON t.id = rel.account_tax_id
-                         WHERE l.move_id = m.id AND l.display_type = 'product'),
-                       EXISTS (
-                           SELECT 1 FROM onergy_settlement s
-                             JOIN account_move b ON b.id = s.move_id
-                            WHERE s.contract_id = m.onergy_contract_id
-                              AND s.state = 'posted' AND s.original_id IS NULL
-                              AND s.part <> 'owner' AND b.date <= %(as_of)s
-                              AND date_trunc('month', s.date_from) <= m.day
-                              AND s.date_to >= m.day)
-                  FROM advance m
-                 WHERE NOT EXISTS (
-                       SELECT 1 FROM onergy_settlement_advance a
-                         JOIN onergy_settlement s ON s.id = a.settlement_id
-                         LEFT JOIN account_move b ON b.id = s.move_id
-                        WHERE a.move_id = m.id AND s.state <> 'cancelled'
-                          AND CASE WHEN %(is_past)s THEN b.date <= %(as_of)s
-                                   ELSE TRUE END)
-                 ORDER BY m.day, m.id
+                         WHERE l.move_id = m.id AND l.display_type = 'product')
+                  FROM account_move m
+                  JOIN res_company co ON co.id = m.company_id
+                 WHERE m.onergy_contract_id = ANY(%s) AND %s
+                 ORDER BY day, m.id
                 """,
-                contracts=list({period.contract.id for period in periods}),
-                as_of=as_of or date.max,
-                is_past=bool(as_of),
+                list({period.contract.id for period in periods}),
+                self._get_open_condition(as_of),
             )
         )
         by_contract = defaultdict(list)
-        for contract_id, move_id, day, net, tax, rate, was_billed in rows:
-            rate = Decimal(rate).normalize() if rate is not None else None
-            row = (move_id, rate, day, Decimal(net), Decimal(tax))
-            by_contract[contract_id].append((row, was_billed))
+        for contract_id, move_id, day, net, tax, rate in rows:
+            by_contract[contract_id].append(
+                (
+                    move_id,
+                    Decimal(rate).normalize() if rate is not None else None,
+                    day,
+                    Decimal(net),
+                    Decimal(tax),
+                )
+            )
         return by_contract
+
+    @api.model
+    def _get_open_condition(self, as_of=None):
+        """SQL condition: move ``m`` of company ``co`` is an advance not yet settled."""
+        for name in (
+            "account.move",
+            "account.move.line",
+            "onergy.settlement",
+            "onergy.settlement.advance",
+        ):
+            self.env[name].flush_model()
+        if as_of:
+            is_taken = SQL("a.is_final AND sm.date <= %s", as_of)
+        else:
+            is_taken = SQL("a.is_final OR s.state = 'ready'")
+        return SQL(
+            """
+            m.onergy_move_kind = 'advance' AND m.state = 'posted'
+            AND m.date <= %(as_of)s
+            -- Months before were settled where the supplier came from.
+            AND COALESCE(m.onergy_advance_month, m.invoice_date) >= date_trunc(
+                'month', COALESCE(co.onergy_billing_start, '-infinity'))
+            AND NOT EXISTS (
+                SELECT 1 FROM onergy_settlement_advance a
+                  JOIN onergy_settlement s ON s.id = a.settlement_id
+                  LEFT JOIN account_move sm ON sm.id = s.move_id
+                 WHERE a.move_id = m.id AND (%(is_taken)s))
+            """,
+            as_of=as_of or date.max,
+            is_taken=is_taken,
+        )
+
+    def _get_waiting_ends(self, periods):
+        """{contract id: last days of the bills that wait to be posted}
+
+        Those of ``periods`` are among them: they are worked out together.
+        """
+        result = defaultdict(list)
+        for period in periods:
+            if period.part != "owner":
+                result[period.contract.id].append(period.end)
+        rows = self.env["onergy.settlement"]._read_group(
+            [
+                ("contract_id", "in", list(result)),
+                ("original_id", "=", False),
+                ("part", "!=", "owner"),
+                ("state", "in", ("blocked", "ready")),
+            ],
+            ["contract_id"],
+            ["date_to:array_agg"],
+        )
+        for contract, days in rows:
+            result[contract.id] += days
+        return result

@@ -18,6 +18,7 @@ class OnergySettlement(models.Model):
     def _create_corrections(self, run, with_readings):
         """Make the difference between what was billed and what should be.
 
+        Advances that were invoiced or credited after the bill are settled with it.
         Nothing is made where nothing differs, so that doing it twice does it once.
 
         :param with_readings: use the readings as they are now, not as they were
@@ -41,9 +42,7 @@ class OnergySettlement(models.Model):
             )
             for s in originals
         ]
-        results = self.env["onergy.settlement.calculator"]._calculate(
-            periods, with_advances=False
-        )
+        results = self.env["onergy.settlement.calculator"]._calculate(periods)
         values = []
         for original, result in zip(originals, results, strict=True):
             vals = self._prepare_correction(run, original, result)
@@ -67,9 +66,9 @@ class OnergySettlement(models.Model):
             return {**vals, "state": "blocked", "errors": "\n".join(result.errors)}
         billed = original._get_billed()
         lines = difference(result.bill.lines, billed.line_ids._to_engine())
-        if not lines:
+        bill = Bill(tuple(lines), result.bill.advances)
+        if not lines and not any(part.total or part.vat for part in bill.invoiced):
             return None
-        bill = Bill(tuple(lines))
         vals.update(self._prepare_amounts(bill))
         # The difference, as the amounts: those of all bills add up to the use.
         exact = self.env["onergy.tariff"]._to_decimal
@@ -82,4 +81,5 @@ class OnergySettlement(models.Model):
             "state": "ready",
             "use": float(use),
             "line_ids": self._prepare_lines(bill),
+            "advance_ids": self._prepare_advances(result),
         }

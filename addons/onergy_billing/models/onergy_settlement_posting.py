@@ -1,8 +1,10 @@
 from datetime import timedelta
 
 from odoo import Command, models
+from odoo.tools import SQL
 
 from .const import QUIET
+from .onergy_settlement_calculator import Period
 
 
 class OnergySettlement(models.Model):
@@ -11,11 +13,20 @@ class OnergySettlement(models.Model):
     _inherit = "onergy.settlement"
 
     def _post_batch(self, invoice_date):
-        """Turn settlements that are ready into posted invoices, all or none."""
-        settlements = self.filtered(lambda s: s.state == "ready" and not s.move_id)
+        """Turn settlements that are ready into posted invoices, all or none.
+
+        But for those whose advances are other ones by now: they are set aside.
+        """
+        # sudo: what is posted is what was approved, by nobody's hand
+        settlements = self.sudo().filtered(
+            lambda s: s.state == "ready" and not s.move_id
+        )
+        settlements -= settlements._set_outdated_aside()
         if not settlements:
             return self.env["account.move"]
-        Move = self.env["account.move"].with_context(**QUIET)
+        Move = self.env["account.move"].with_context(
+            **QUIET, onergy_settlement_batch=True
+        )
         taxes, products = settlements._get_taxes(), settlements._get_products()
         values, billed = [], []
         for lang, group in settlements.grouped(lambda s: s.partner_id.lang).items():
@@ -30,6 +41,59 @@ class OnergySettlement(models.Model):
         settlements.with_context(**QUIET).write({"state": "posted"})
         settlements.advance_ids.write({"is_final": True})
         return moves
+
+    def _set_outdated_aside(self):
+        """Block settlements whose advances changed after they were worked out."""
+        outdated = self._get_outdated()
+        for run, settlements in outdated.grouped("run_id").items():
+            run._set_aside(
+                settlements,
+                self.env._(
+                    "An advance of this contract was invoiced, credited or taken back "
+                    "after this bill was worked out. Leave it out of the run; its "
+                    "period can then be worked out again."
+                ),
+            )
+        return outdated
+
+    def _get_outdated(self):
+        """Those that hold other advances than they would if worked out now."""
+        originals = self.filtered(lambda s: not s.original_id and s.part != "owner")
+        periods = [
+            Period(s.contract_id, s.date_from, s.date_to, part=s.part)
+            for s in originals
+        ]
+        # What these took themselves is not among them.
+        missing = self.env["onergy.settlement.calculator"]._get_advances(periods)
+        return self._get_with_changed_advances().union(
+            *(originals[index] for index, rows in missing.items() if rows)
+        )
+
+    def _get_with_changed_advances(self):
+        """Those with an advance that is no longer what it was, or settled elsewhere."""
+        self.env["account.move"].flush_model()
+        self.env["onergy.settlement.advance"].flush_model()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT DISTINCT a.settlement_id
+                  FROM onergy_settlement_advance a
+                  JOIN onergy_settlement s ON s.id = a.settlement_id
+                  JOIN account_move m ON m.id = a.move_id
+                 WHERE a.settlement_id = ANY(%s)
+                   AND (m.state <> 'posted'
+                        OR m.onergy_move_kind IS DISTINCT FROM 'advance'
+                        OR m.onergy_contract_id IS DISTINCT FROM s.contract_id
+                        OR m.amount_untaxed_signed <> a.net
+                        OR m.amount_tax_signed <> a.vat_amount
+                        OR EXISTS (
+                            SELECT 1 FROM onergy_settlement_advance other
+                             WHERE other.move_id = a.move_id AND other.is_final))
+                """,
+                self.ids,
+            )
+        )
+        return self.browse([row[0] for row in rows])
 
     def _get_taxes(self):
         """{(VAT in percent, is a refund): (tax, values of a line)} for all rates."""

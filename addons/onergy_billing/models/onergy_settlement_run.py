@@ -163,7 +163,7 @@ class OnergySettlementRun(models.Model):
                 lambda s: s.state in ("blocked", "ready")
             )
             waiting.sudo().unlink()  # sudo: clerks replace, they do not delete
-            run.write({"prepared_by_id": self.env.uid, "last_original_id": 0})
+            run._write_step({"prepared_by_id": self.env.uid, "last_original_id": 0})
             run._start_step("calculating", run._count_left())
             if run._calculate_batch():
                 run._trigger_cron()
@@ -216,7 +216,8 @@ class OnergySettlementRun(models.Model):
         :return: whether there may be more
         """
         self.ensure_one()
-        run = self._in_own_language()
+        # sudo: what is worked out is written by nobody's hand
+        run = self.sudo()._in_own_language()
         if run.kind == "correction":
             done = run._correct_next()
         else:
@@ -248,7 +249,7 @@ class OnergySettlementRun(models.Model):
 
     def _finish_calculation(self):
         self.ensure_one()
-        self.state = "checked"
+        self._write_step({"state": "checked"})
 
     def action_cancel(self):
         result = super().action_cancel()

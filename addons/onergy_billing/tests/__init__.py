@@ -9,6 +9,7 @@ from . import test_set_rent
 from . import test_settlement
 from . import test_settlement_case_a
 from . import test_settlement_readings
+from . import test_settled_advances
 from . import test_portal
 from . import test_workbook
 from . import test_workbook_job

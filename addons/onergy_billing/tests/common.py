@@ -232,8 +232,9 @@ class SettlementCommon(BillingCommon):
                 {"month": month, "invoice_date": month}
             )
             run.with_user(self.clerk).action_preview()
-            run.action_approve()
-            self.run_to_end(run)
+            with freeze_time(month):
+                run.action_approve()
+                self.run_to_end(run)
         return self.env["account.move"].search(
             [
                 ("onergy_contract_id", "=", contract.id),

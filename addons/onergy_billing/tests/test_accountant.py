@@ -236,6 +236,52 @@ class TestAccrual(AccountantCommon):
         self.assertEqual(accrual.line_ids.date_from, date(2025, 7, 1))
         self.assertFalse(accrual.line_ids.advances)
 
+    def invoice_january(self):
+        """As a run does by default: in December, for the next month."""
+        run = self.env["onergy.advance.run"].create(
+            {"month": "2025-01-01", "invoice_date": "2024-12-15"}
+        )
+        run.with_user(self.clerk).action_preview()
+        with freeze_time("2024-12-15"):
+            run.action_approve()
+            self.run_to_end(run)
+
+    def test_invoiced_ahead_is_turnover_that_goes_back(self):
+        self.invoice_advances(150.0, months=6)
+        self.invoice_january()
+        accrual = self.work_out()
+        self.assertRecordValues(
+            accrual.line_ids,
+            [{"delivered": 725.51, "advances": 867.79, "balance": -142.28}],
+        )
+
+    def test_invoiced_before_the_first_day(self):
+        self.contract.date_start = "2025-01-01"
+        self.contract._set_advance(150.0, self.contract.date_start, "staff")
+        self.invoice_january()
+        self.assertRecordValues(
+            self.work_out().line_ids,
+            [
+                {
+                    "date_from": False,
+                    "date_to": False,
+                    "delivered": 0.0,
+                    "advances": 123.97,
+                    "balance": -123.97,
+                    "is_known": True,
+                }
+            ],
+        )
+
+    def test_made_again_after_the_server_stopped(self):
+        """Stopped between keeping the lines and saying that it was ready."""
+        accrual = self.work_out()
+        accrual.sudo().state = "running"
+        with self.enter_registry_test_mode():
+            self.env.ref("onergy_billing.ir_cron_accrual").method_direct_trigger()
+        accrual.invalidate_recordset()
+        self.assertEqual((accrual.state, len(accrual.line_ids)), ("done", 1))
+
     def test_unknown(self):
         self.tariff_2024.search([]).active = False
         accrual = self.work_out()

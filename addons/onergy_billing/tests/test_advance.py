@@ -1,9 +1,10 @@
 from datetime import date
 
+from freezegun import freeze_time
 from psycopg2 import IntegrityError
 
 from odoo import Command
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -24,6 +25,10 @@ class TestAdvanceRun(BillingCommon):
             )
             contract._set_advance(100.0 + number, contract.date_start, "staff")
             cls.contracts |= contract
+
+    def setUp(self):
+        super().setUp()
+        self.startPatcher(freeze_time("2025-07-15"))
 
     def create_run(self, **values):
         return self.env["onergy.advance.run"].create(
@@ -160,6 +165,63 @@ class TestAdvanceRun(BillingCommon):
         self.finish(run)
         move = run.line_ids.move_id.filtered(lambda m: m.onergy_contract_id == contract)
         self.assertGreaterEqual((move.invoice_date_due - move.invoice_date).days, 14)
+
+    def test_run_that_waited_bears_the_day_of_today(self):
+        """Else a direct debit is announced fewer days ahead than was agreed."""
+        self.company.onergy_prenotification_days = 14
+        run = self.create_run()
+        run.with_user(self.clerk).action_preview()
+        with freeze_time("2025-07-25"):
+            run.action_approve()
+            self.finish(run)
+        self.assertEqual(run.invoice_date, date(2025, 7, 25))
+        self.assertRecordValues(
+            run.line_ids.move_id,
+            [
+                {
+                    "invoice_date": date(2025, 7, 25),
+                    "invoice_date_due": date(2025, 8, 8),
+                }
+            ]
+            * 5,
+        )
+        self.assertIn("no longer", run.message_ids.mapped("body")[0])
+
+    def test_advance_that_changed_after_the_preview(self):
+        """It is not billed at the old amount, nor at one that nobody approved."""
+        run = self.create_run()
+        run.with_user(self.clerk).action_preview()
+        run.action_approve()
+        self.contract._set_advance(180.0, date(2025, 8, 1), "resident")
+        self.finish(run)
+        line = run.line_ids.filtered(lambda ln: ln.contract_id == self.contract)
+        self.assertEqual((line.state, run.posted_count), ("exception", 4))
+        self.assertIn("was changed", line.reason)
+        again = self.create_run()
+        again.with_user(self.clerk).action_preview()
+        self.assertEqual(again.line_ids.mapped("amount"), [180.0])
+
+    def test_steps_are_taken_by_buttons_only(self):
+        """Else who prepares a run could approve it by writing that another did."""
+        run = self.create_run()
+        run.with_user(self.clerk).action_preview()
+        for values in (
+            {"state": "posting"},
+            {"prepared_by_id": self.env.uid},
+            {"approved_by_id": self.env.uid},
+        ):
+            for user in (self.clerk, self.env.user):
+                with self.assertRaises(AccessError):
+                    run.with_user(user).write(values)
+            with self.assertRaises(AccessError):
+                self.create_run(**values)
+        with self.assertRaises(AccessError):
+            run.line_ids[0].with_user(self.clerk).amount = 1.0
+        run.action_approve()
+        with self.assertRaisesRegex(UserError, "already approved"):
+            run.with_user(self.clerk).month = "2025-09-01"
+        run.with_user(self.clerk).action_pause()
+        self.assertTrue(run.is_paused)
 
     def test_one_contract_that_fails_does_not_stop_the_others(self):
         run = self.create_run()
