@@ -14,11 +14,12 @@ class AccountMove(models.Model):
         "onergy.settlement", "move_id", "Settlement", copy=False
     )
 
-    # However often a run is repeated, a month of a contract is invoiced once.
+    # However often a run is repeated, a month of a contract is invoiced once. What was
+    # taken back by a credit note may be replaced by hand.
     _onergy_advance_month_uniq = models.UniqueIndex(
         "(onergy_contract_id, onergy_advance_month) "
         "WHERE onergy_advance_month IS NOT NULL AND move_type = 'out_invoice' "
-        "AND state != 'cancel'",
+        "AND state != 'cancel' AND payment_state IS DISTINCT FROM 'reversed'",
         "This contract already has an advance invoice for this month.",
     )
 

@@ -1,6 +1,9 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.tools import format_date
+
+#: What only the buttons change.
+GUARDED = frozenset({"state", "prepared_by_id", "confirmed_by_id"})
 
 
 class OnergyCostStatement(models.Model):
@@ -148,7 +151,14 @@ class OnergyCostStatement(models.Model):
         for record in self:
             record.share_count = counts.get(record, 0)
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            self._check_guarded(vals)
+        return super().create(vals_list)
+
     def write(self, vals):
+        self._check_guarded(vals)
         fixed = {"complex_id", "date_from", "date_to", "fixed_key"} & vals.keys()
         if fixed and any(record.state != "draft" for record in self):
             raise UserError(
@@ -158,6 +168,22 @@ class OnergyCostStatement(models.Model):
                 )
             )
         return super().write(vals)
+
+    @api.model
+    def _check_guarded(self, vals):
+        """Refuse to take a step otherwise than by its button.
+
+        :raises AccessError: else a second person's approval could be written
+        """
+        if not self.env.su and GUARDED & vals.keys():
+            raise AccessError(
+                self.env._("Costs are shared out and confirmed by the buttons only.")
+            )
+
+    def _write_step(self, vals):
+        """Write what the buttons change, for who may change the statement at all."""
+        self.check_access("write")
+        self.sudo().write(vals)  # sudo: nobody may write these by hand
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_confirmed(self):
@@ -174,7 +200,7 @@ class OnergyCostStatement(models.Model):
                     self.env._("This cost statement was confirmed already.")
                 )
             problems = record._share_out()
-            record.write(
+            record._write_step(
                 {
                     "problem": "\n".join(problems),
                     "state": "draft" if problems else "checked",
@@ -189,7 +215,7 @@ class OnergyCostStatement(models.Model):
             if record.state != "checked":
                 raise UserError(self.env._("Share the costs out first."))
             record.company_id._onergy_check_approver(record.prepared_by_id)
-            record.write({"state": "confirmed", "confirmed_by_id": self.env.uid})
+            record._write_step({"state": "confirmed", "confirmed_by_id": self.env.uid})
 
     def action_draft(self):
         """Back to the costs; bills that were made stand, and can be corrected."""
@@ -199,7 +225,7 @@ class OnergyCostStatement(models.Model):
             raise UserError(
                 self.env._("Only a manager opens a cost statement that was confirmed.")
             )
-        self.write({"state": "draft", "confirmed_by_id": False})
+        self._write_step({"state": "draft", "confirmed_by_id": False})
 
     def action_open_shares(self):
         self.ensure_one()

@@ -1,11 +1,13 @@
+from collections import defaultdict
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools import format_date
 
 from .const import PARTS
+from .onergy_billing_run import CHATTER
 from .onergy_settlement_calculator import Period
 
 #: Days before the deadline from which it is near.
@@ -134,7 +136,12 @@ class OnergySettlement(models.Model):
     )
     advance_advice = fields.Monetary("Advised advance", readonly=True)
     move_id = fields.Many2one(
-        "account.move", "Invoice", readonly=True, index="btree_not_null", copy=False
+        "account.move",
+        "Invoice",
+        readonly=True,
+        index="btree_not_null",
+        copy=False,
+        ondelete="restrict",
     )
     deadline = fields.Date(
         "Bill before", compute="_compute_deadline", store=True, index=True
@@ -165,6 +172,14 @@ class OnergySettlement(models.Model):
         "(original_id) WHERE state IN ('ready', 'blocked')",
         "A correction of this settlement is waiting to be posted.",
     )
+
+    def write(self, vals):
+        """Only the chatter is written by hand: the rest was worked out and approved."""
+        if not self.env.su and any(not name.startswith(CHATTER) for name in vals):
+            raise AccessError(
+                self.env._("What was worked out is changed by the buttons only.")
+            )
+        return super().write(vals)
 
     # -- computes ------------------------------------------------------------------
 
@@ -223,13 +238,37 @@ class OnergySettlement(models.Model):
         :param periods: (contract, first day, last day)
         :return: list of :class:`~.onergy_settlement_calculator.Period`
         """
+        settled = self._get_settled_owner_days(periods)
         return [
             Period(contract, start, end, part=part)
             for contract, start, end in sorted(
                 periods, key=lambda row: (row[0].id, row[1])
             )
             for part in contract._get_parts()
+            if part != "owner"
+            or not any(
+                first <= end and last >= start for first, last in settled[contract.id]
+            )
         ]
+
+    @api.model
+    def _get_settled_owner_days(self, periods):
+        """{contract id: (first day, last day) of each bill of the owner}
+
+        The owner's bill may be posted while that of the resident is made again.
+        """
+        settled = defaultdict(list)
+        for contract, first, last in self._read_group(
+            [
+                ("contract_id", "in", [contract.id for contract, *_days in periods]),
+                ("original_id", "=", False),
+                ("part", "=", "owner"),
+                ("state", "=", "posted"),
+            ],
+            ["contract_id", "date_from:day", "date_to:day"],
+        ):
+            settled[contract.id].append((first, last))
+        return settled
 
     def _get_companions(self):
         """Waiting settlements of the same days to another payer, in the same run."""
@@ -250,7 +289,11 @@ class OnergySettlement(models.Model):
     # -- actions -------------------------------------------------------------------
 
     def action_recalculate(self):
-        """Throw away what was worked out and do it again."""
+        """Throw away what was worked out and do it again.
+
+        Who does so prepared the run: somebody else approves what came of it.
+        """
+        self.check_access("write")
         if set(self.mapped("state")) & {"posted", "cancelled"}:
             raise UserError(
                 self.env._(
@@ -266,9 +309,12 @@ class OnergySettlement(models.Model):
                 for s in settlements
                 if not s.original_id
             }
+            run._write_step({"prepared_by_id": self.env.uid})
             settlements.sudo().unlink()  # sudo: clerks replace, they do not delete
-            self._create_for_periods(run, self._split_periods(periods))
-            originals._create_corrections(run, run.with_readings)
+            # sudo: what is worked out is written by nobody's hand
+            worked_out = self.sudo().browse()
+            worked_out._create_for_periods(run, self._split_periods(periods))
+            originals.sudo()._create_corrections(run, run.with_readings)
         return {"type": "ir.actions.client", "tag": "soft_reload"}
 
     def action_cancel(self):
@@ -280,6 +326,8 @@ class OnergySettlement(models.Model):
                     "A posted settlement stays as it is. Make a correction instead."
                 )
             )
+        settlements.check_access("write")
+        settlements = settlements.sudo()  # sudo: nobody writes these by hand
         settlements.outage_payment_ids.unlink()
         settlements.write({"state": "cancelled"})
 

@@ -1,4 +1,5 @@
-from odoo import models
+from odoo import Command, models
+from odoo.tools import format_date
 
 from ..engine import Bill, difference
 from .const import QUIET
@@ -82,4 +83,59 @@ class OnergySettlement(models.Model):
             "use": float(use),
             "line_ids": self._prepare_lines(bill),
             "advance_ids": self._prepare_advances(result),
+        }
+
+    def _take_back(self, credit):
+        """Write down that a posted bill was credited as a whole.
+
+        Kept as a correction with the opposite of all of it, so that the books of each
+        day stay what they were; what it had settled is free again. A run of
+        corrections then bills these days anew.
+
+        :param credit: the posted ``account.move`` that took the bill back
+        """
+        self.ensure_one()
+        self.correction_ids.filtered(
+            lambda s: s.state in ("ready", "blocked")
+        ).action_cancel()
+        self.with_context(**QUIET).create(self._prepare_taking_back(credit))
+        self.advance_ids.write({"is_final": False})
+        self.outage_payment_ids.unlink()
+        self.message_post(
+            body=self.env._(
+                "The bill was credited by %(credit)s. To bill these days again, make "
+                "a run of corrections of bills with supply from %(day)s.",
+                credit=credit.display_name,
+                day=format_date(self.env, self.date_from),
+            )
+        )
+
+    def _prepare_taking_back(self, credit):
+        amounts = {
+            name: -self[name] for name in (*self._prepare_amounts(Bill(())), "use")
+        }
+        opposite = ("amount", "vat_amount", "quantity")
+        return {
+            "run_id": self.run_id.id,
+            "original_id": (self.original_id or self).id,
+            "contract_id": self.contract_id.id,
+            "part": self.part,
+            "partner_id": self.partner_id.id,
+            "date_from": self.date_from,
+            "date_to": self.date_to,
+            "is_final": self.is_final,
+            "snapshot": self.snapshot,
+            "state": "posted",
+            "move_id": credit.id,
+            **amounts,
+            "line_ids": [
+                Command.create(
+                    {
+                        **line.copy_data({"settlement_id": False})[0],
+                        **{name: -line[name] for name in opposite},
+                        "amount_before": line.amount,
+                    }
+                )
+                for line in self.line_ids
+            ],
         }

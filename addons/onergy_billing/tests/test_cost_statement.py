@@ -247,6 +247,19 @@ class TestCostStatement(CostCommon):
         statement.with_user(self.manager).action_confirm()
         self.assertEqual(statement.confirmed_by_id, self.manager)
 
+    def test_steps_are_taken_by_buttons_only(self):
+        statement = self.create_statement()
+        for values in (
+            {"state": "confirmed"},
+            {"prepared_by_id": self.env.uid},
+            {"confirmed_by_id": self.env.uid},
+        ):
+            for user in (self.clerk, self.manager):
+                with self.assertRaises(AccessError):
+                    statement.with_user(user).write(values)
+            with self.assertRaises(AccessError):
+                self.create_statement(**values)
+
     def test_confirmed_costs_stay(self):
         statement = self.confirm(self.create_statement()).with_user(self.clerk)
         for change in (

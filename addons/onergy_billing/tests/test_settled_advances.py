@@ -2,6 +2,7 @@ from datetime import date
 
 from freezegun import freeze_time
 
+from odoo import Command
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
@@ -233,6 +234,36 @@ class TestSettledAdvances(SettledCommon):
         settlement = self.settle_until("2025-07-13").settlement_ids
         self.assertEqual(settlement.amount_advances, 10 * 150.0)
 
+    def test_advance_that_was_replaced(self):
+        """By "Reverse and create invoice": the new one is settled in its place."""
+        advances = self.invoice_advances(150.0)
+        wizard = self.env["account.move.reversal"].create(
+            {
+                "move_ids": [Command.set(advances[2].ids)],
+                "journal_id": advances.journal_id.id,
+                "date": "2025-06-20",
+            }
+        )
+        with freeze_time("2025-06-20"):
+            wizard.modify_moves()
+            new = wizard.new_move_ids
+            self.assertRecordValues(
+                new,
+                [
+                    {
+                        "state": "draft",
+                        "onergy_contract_id": self.contract.id,
+                        "onergy_move_kind": "advance",
+                        "onergy_advance_month": advances[2].onergy_advance_month,
+                    }
+                ],
+            )
+            new.invoice_line_ids.price_unit = 120.0
+            new.action_post()
+        settlement = self.settle_until("2025-07-10").settlement_ids
+        self.assertIn(new, settlement.advance_ids.move_id)
+        self.assertEqual(settlement.amount_advances, 11 * 150.0 + 120.0)
+
     def test_settled_month_gets_no_advance(self):
         self.invoice_advances(150.0, months=11)
         waiting = self.env["onergy.advance.run"].create(
@@ -252,3 +283,85 @@ class TestSettledAdvances(SettledCommon):
         after = waiting.copy({"month": "2025-07-01"})
         after.with_user(self.clerk).action_preview()
         self.assertEqual(after.line_ids.state, "ready")
+
+
+@tagged("post_install", "-at_install")
+class TestBillTakenBack(SettledCommon):
+    """A bill that was posted goes by a credit note, and can be made again."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env.user.group_ids += cls.env.ref("account.group_account_manager")
+
+    def test_bill_stays(self):
+        self.invoice_advances(150.0)
+        move = self.settle_until("2025-07-10").settlement_ids.move_id
+        for name in ("button_draft", "button_cancel"):
+            with self.assertRaisesRegex(UserError, "Make a credit note"):
+                getattr(move, name)()
+        wizard = self.env["account.move.reversal"].create(
+            {"move_ids": [Command.set(move.ids)], "journal_id": move.journal_id.id}
+        )
+        with self.assertRaisesRegex(UserError, "worked out by a settlement"):
+            wizard.modify_moves()
+        self.assertEqual(move.state, "posted")
+
+    def test_credited_bill_is_made_again(self):
+        """Credited and billed again, the resident owes what he owed before."""
+        advances = self.invoice_advances(150.0)
+        settlement = self.settle_until("2025-07-10").settlement_ids
+        refund = self.credit(settlement.move_id)
+        back = settlement.correction_ids
+        self.assertEqual((back.state, back.move_id), ("posted", refund))
+        self.assertEqual(
+            (back.amount_supply, back.amount_advances, back.amount_total),
+            (-1842.80, -1800.0, -42.80),
+        )
+        self.assertFalse(any(settlement.advance_ids.mapped("is_final")))
+        with self.assertRaises(UserError):
+            refund.button_draft()
+        self.assertFalse(self.settle_until("2025-09-01").settlement_ids)
+        again = self.correct("2025-09-01").settlement_ids
+        self.assertEqual(again.advance_ids.move_id, advances)
+        self.assertEqual(again.move_id.amount_total, 42.80)
+        self.assertEqual(again.move_id.amount_tax, 7.46)
+        self.assertFalse(self.correct("2025-09-02").settlement_ids)
+
+    def test_credited_correction_is_made_again(self):
+        self.invoice_advances(150.0)
+        self.settle_until("2025-07-10")
+        self._create_tariff(
+            2025, "2025-07-20", heat=40.00, standing=577.48, metering=32.80, set=150.49
+        )
+        correction = self.correct("2025-08-01").settlement_ids
+        self.assertEqual(correction.move_id.move_type, "out_refund")
+        self.credit(correction.move_id)
+        again = self.correct("2025-09-01").settlement_ids
+        self.assertEqual(again.amount_total, correction.amount_total)
+
+    def test_part_of_a_bill_credited(self):
+        """Goodwill: the settlement stands."""
+        settlement = self.settle_until("2025-07-10").settlement_ids
+        refund = settlement.move_id._reverse_moves([{"invoice_date": "2025-08-20"}])
+        refund.invoice_line_ids[1:].unlink()
+        refund.action_post()
+        self.assertFalse(settlement.correction_ids)
+
+    def test_compensation_of_a_credited_bill_is_due_again(self):
+        _short, outage = self.env["onergy.outage"].create(
+            [
+                {
+                    "name": "Pump",
+                    "complex_id": self.complex.id,
+                    "date_start": f"{day} 08:00:00",
+                    "date_end": f"{day} {end}:00:00",
+                }
+                for day, end in (("2024-11-01", "10"), ("2025-02-01", "20"))
+            ]
+        )
+        settlement = self.settle_until("2025-07-10").settlement_ids
+        self.assertEqual((settlement.amount_compensation, outage.unpaid_count), (55, 0))
+        self.credit(settlement.move_id)
+        outage.invalidate_recordset()
+        self.assertEqual(outage.unpaid_count, 1)

@@ -273,6 +273,43 @@ class TestCaseA(SettlementCommon):
         with self.assertRaises(AccessError):
             settlement.with_user(resident).read(["amount_total"])
 
+    def test_what_was_worked_out_is_not_written_by_hand(self):
+        self.invoice_advances(150.0, months=1)
+        settlement = self.settle(post=False).settlement_ids
+        for user in (self.clerk, self.manager):
+            own = settlement.with_user(user)
+            for records, values in (
+                (own, {"amount_total": 1.0}),
+                (own, {"state": "posted"}),
+                (own.line_ids[0], {"amount": 1.0}),
+                (own.reading_ids[0], {"value": 1.0}),
+                (own.advance_ids[0], {"amount": 1.0}),
+            ):
+                with self.assertRaises(AccessError):
+                    records.write(values)
+            own.message_post(body="Looked at")
+            own.activity_schedule("mail.mail_activity_data_todo", user_id=user.id)
+
+    def test_who_recalculates_does_not_approve(self):
+        run = self.settle(post=False)
+        run.settlement_ids.with_user(self.manager).action_recalculate()
+        with self.assertRaisesRegex(UserError, "Somebody else"):
+            run.with_user(self.manager).action_approve()
+
+    def test_who_only_reads_leaves_nothing_out(self):
+        settlement = self.settle(post=False).settlement_ids
+        accountant = new_test_user(
+            self.env,
+            "bill_reader",
+            "onergy_residents.group_accountant",
+            company_id=self.company.id,
+            company_ids=[(6, 0, self.company.ids)],
+        )
+        for name in ("action_cancel", "action_recalculate"):
+            with self.assertRaises(AccessError):
+                getattr(settlement.with_user(accountant), name)()
+        self.assertEqual(settlement.state, "ready")
+
 
 @tagged("post_install", "-at_install")
 class TestCorrection(SettlementCommon):
