@@ -1,7 +1,7 @@
 from collections import defaultdict
 from datetime import date, timedelta
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from odoo.tests import BaseCase, tagged
@@ -23,6 +23,8 @@ from ..engine import (
 )
 from .engine_cases import VAT, D, case_a_prices
 
+#: How fast the machine is says nothing of the rules.
+ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 START, END = date(2024, 3, 1), date(2025, 2, 28)
 DAYS = (END - START).days + 1
 
@@ -68,7 +70,7 @@ def payers(meter, cold, cuts):
 @tagged("post_install", "-at_install")
 class TestProperties(BaseCase):
     @given(meters(), weights(), moves)
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60, **ANY_SPEED)
     def test_payers_of_an_address_pay_for_the_address(self, meter, cold, cuts):
         """Within a cent per line and payer, and the use exactly."""
         total = defaultdict(lambda: [D(0), D(0), 0])
@@ -84,7 +86,7 @@ class TestProperties(BaseCase):
             self.assertLessEqual(abs(amount - line.amount), D("0.01") * count)
 
     @given(meters(), weights(), cents, cents)
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60, **ANY_SPEED)
     def test_correcting_twice_corrects_once(self, meter, cold, old, new):
         before = rate_supply(supply(meter, cold, standing_2024=old))
         after = rate_supply(supply(meter, cold, standing_2024=new))
@@ -94,7 +96,7 @@ class TestProperties(BaseCase):
         self.assertEqual(difference(after, before + correction), [])
 
     @given(meters(), weights(), st.sampled_from(range(DAYS)))
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60, **ANY_SPEED)
     def test_a_worked_out_value_lies_between_its_readings(self, meter, cold, number):
         day = START + timedelta(days=number)
         value = meter.mark(day, cold).value
@@ -103,7 +105,7 @@ class TestProperties(BaseCase):
         self.assertTrue(before <= value <= after)
 
     @given(st.integers(-(10**7), 10**7), st.lists(st.integers(0, 10**6), min_size=1))
-    @settings(deadline=None)
+    @settings(**ANY_SPEED)
     def test_spread_adds_up(self, total, parts):
         total = D(total) / 100
         shares = spread(total, [D(part) for part in parts])
@@ -119,7 +121,7 @@ class TestProperties(BaseCase):
             st.tuples(st.integers(1, 366 * 1500), st.integers(0, 10**5)), min_size=1
         ),
     )
-    @settings(deadline=None)
+    @settings(**ANY_SPEED)
     def test_shares_are_the_costs(self, costs, payers):
         """What is shared out is what was spent, and nobody's share is off by a cent."""
         costs = [
@@ -149,7 +151,7 @@ class TestProperties(BaseCase):
                 self.assertLess(abs(metered - exact), D("0.01"))
 
     @given(meters(), weights())
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40, **ANY_SPEED)
     def test_vat_of_the_lines_is_that_of_the_bill(self, meter, cold):
         bill = Bill(tuple(rate_supply(supply(meter, cold))))
         self.assertEqual(sum(bill.line_vat()), bill.vat)

@@ -51,6 +51,52 @@ class TestTariff(BillingCommon):
         self.assertIn(tariff.line_ids, listed)
         self.assertIn("Above the maximum", tariff.message_ids[0].body)
 
+    def test_maxima_that_are_shipped(self):
+        """As ACM published them, including VAT; what has no source is left out."""
+        xmlids = self.env["ir.model.data"].search(
+            [("module", "=", "onergy_billing"), ("model", "=", "onergy.tariff.cap")]
+        )
+        caps = self.env["onergy.tariff.cap"].browse(xmlids.mapped("res_id"))
+        self.assertNotIn(False, caps.mapped("source"))
+        found = {}
+        for cap in caps:
+            self.assertEqual(
+                (str(cap.valid_from)[4:], str(cap.valid_to)[4:]), ("-01-01", "-12-31")
+            )
+            key = (cap.valid_from.year, cap.component, cap.service_set or "")
+            found.setdefault(key, set()).add(cap.amount)
+        both = "heating_hot_water"
+        self.assertEqual(
+            found,
+            {
+                (2023, "heat", ""): {47.38, 90.91},
+                (2023, "standing", both): {549.58},
+                (2023, "metering", ""): {30.75},
+                (2023, "delivery_set", ""): {140.88},
+                (2023, "cooling", ""): {273.48},
+                (2023, "connection", ""): {5337.39},
+                (2023, "disconnection", ""): {4127.31},
+                (2024, "heat", ""): {46.69},
+                (2024, "standing", both): {618.82, 582.82},
+                (2024, "standing", "heating"): {309.41, 291.42},
+                (2024, "standing", "hot_water"): {309.41, 291.42},
+                (2024, "metering", ""): {31.68},
+                (2024, "delivery_set", ""): {145.38},
+                (2024, "cooling", ""): {281.69},
+                (2024, "connection", ""): {5250.24},
+                (2024, "disconnection", ""): {5277.68},
+                (2025, "heat", ""): {43.79},
+                (2025, "standing", both): {577.48},
+                (2025, "metering", ""): {32.80},
+                (2025, "delivery_set", ""): {150.49},
+                (2025, "cooling", ""): {291.83},
+                (2026, "heat", ""): {40.97},
+            },
+        )
+        corrected = caps.filtered("decided_on")
+        self.assertEqual({str(cap.decided_on) for cap in corrected}, {"2024-06-25"})
+        self.assertEqual(set(corrected.mapped("amount")), {582.82, 291.42})
+
     def test_price_above_the_maximum_is_refused_with_its_source(self):
         with self.assertRaisesRegex(ValidationError, "618.82.*ACM, maximum tariffs"):
             self.create_standing(618.83)
@@ -282,15 +328,20 @@ class TestTariffLoad(BillingCommon):
             stream = io.BytesIO()
             book.save(stream)
             content = stream.getvalue()
-        wizard = self.env["onergy.tariff.load"].create(
-            {
-                "name": "Tariffs 2025 loaded",
-                "valid_from": "2025-01-01",
-                "decided_on": "2024-12-20",
-                "file": b64encode(content),
-                "filename": filename,
-                **values,
-            }
+        # A clerk loads the year.
+        wizard = (
+            self.env["onergy.tariff.load"]
+            .with_user(self.clerk)
+            .create(
+                {
+                    "name": "Tariffs 2025 loaded",
+                    "valid_from": "2025-01-01",
+                    "decided_on": "2024-12-20",
+                    "file": b64encode(content),
+                    "filename": filename,
+                    **values,
+                }
+            )
         )
         action = wizard.action_load()
         tariff = self.env["onergy.tariff"].search([("name", "=", wizard.name)])
