@@ -77,11 +77,13 @@ class OnergyAlert(models.Model):
         that is stopped and started again mails nothing twice.
         """
         self._open_and_close()
-        self.env["ir.cron"]._commit_progress(
-            remaining=self.search_count([("mail_state", "=", "pending")])
-        )
-        while count := self._send_batch():
-            if not self.env["ir.cron"]._commit_progress(count):
+        # Each is tried once a run: what stays pending must not make it endless.
+        waiting = self.search([("mail_state", "=", "pending")], order="id")
+        self.env["ir.cron"]._commit_progress(remaining=len(waiting))
+        for start in range(0, len(waiting), BATCH):
+            batch = waiting[start : start + BATCH]
+            batch._send()
+            if not self.env["ir.cron"]._commit_progress(len(batch)):
                 return
 
     @api.model
@@ -205,11 +207,11 @@ class OnergyAlert(models.Model):
 
     # -- mail and words --------------------------------------------------------------
 
-    @api.model
-    def _send_batch(self):
-        """Mail some alerts; return how many were dealt with."""
-        waiting = self.search([("mail_state", "=", "pending")], order="id", limit=BATCH)
-        alerts = waiting.try_lock_for_update(allow_referencing=True)
+    def _send(self):
+        """Mail the alerts that wait and that no other run is mailing."""
+        alerts = self.try_lock_for_update(allow_referencing=True).filtered(
+            lambda alert: alert.mail_state == "pending"
+        )
         unreachable = alerts.filtered(lambda alert: not alert.partner_id.email)
         unreachable.mail_state = "none"
         mailed = alerts - unreachable
@@ -218,7 +220,6 @@ class OnergyAlert(models.Model):
                 mailed.ids
             )
             mailed.write({"mail_state": "sent", "date_mailed": fields.Datetime.now()})
-        return len(alerts)
 
     def _get_title(self):
         """What it is about, in a few words for the resident."""

@@ -106,11 +106,13 @@ class OnergyMonthOverview(models.Model):
                 while count := self._make_batch(company, month):
                     if not self.env["ir.cron"]._commit_progress(count):
                         return
-        self.env["ir.cron"]._commit_progress(
-            remaining=self.search_count([("state", "=", "ready")])
-        )
-        while count := self._send_batch():
-            if not self.env["ir.cron"]._commit_progress(count):
+        # Each is tried once a run: what stays ready must not make it endless.
+        waiting = self.search([("state", "=", "ready")], order="id")
+        self.env["ir.cron"]._commit_progress(remaining=len(waiting))
+        for start in range(0, len(waiting), BATCH):
+            batch = waiting[start : start + BATCH]
+            batch._send_ready()
+            if not self.env["ir.cron"]._commit_progress(len(batch)):
                 return
 
     @api.model
@@ -165,12 +167,11 @@ class OnergyMonthOverview(models.Model):
             return "opted_out"
         return "ready" if contract.partner_id.email else "no_email"
 
-    @api.model
-    def _send_batch(self):
-        """Mail some overviews that wait; return how many were dealt with."""
-        waiting = self.search([("state", "=", "ready")], order="id", limit=BATCH)
-        overviews = waiting.try_lock_for_update(allow_referencing=True)
-        count = len(overviews)
+    def _send_ready(self):
+        """Mail the overviews that wait and that no other run is mailing."""
+        overviews = self.try_lock_for_update(allow_referencing=True).filtered(
+            lambda overview: overview.state == "ready"
+        )
         for state in ("opted_out", "no_email"):
             # Chosen, or lost his address, after the overview was made.
             gone = overviews.filtered(
@@ -180,7 +181,6 @@ class OnergyMonthOverview(models.Model):
             overviews -= gone
         if overviews:
             overviews._send()
-        return count
 
     def _send(self):
         try:

@@ -255,15 +255,33 @@ class TestAlert(MeteringCase, MailCase, HttpCase):
     def test_killed_between_two_batches(self):
         self._make_alerts()
         self.Alert._open_and_close()
-        with (
-            self.mock_mail_gateway(),
-            patch("odoo.addons.onergy_metering.models.onergy_alert.BATCH", 1),
-        ):
-            self.Alert._send_batch()
+        with self.mock_mail_gateway():
+            self.Alert.search([("mail_state", "=", "pending")], limit=1)._send()
             first = self._new_mails
         second = self._run_cron()
         self.assertEqual((len(first), len(second)), (1, 1))
         self.assertFalse(first.recipient_ids & second.recipient_ids)
+
+    def test_what_stays_pending_makes_no_endless_run(self):
+        """Another run holds the rows, or nothing could be mailed: later again."""
+        self._make_alerts()
+        tried = []
+        with (
+            patch("odoo.addons.onergy_metering.models.onergy_alert.BATCH", 1),
+            patch.object(
+                type(self.Alert), "_send", lambda alerts: tried.append(alerts.id)
+            ),
+        ):
+            self._run_cron()
+        self.assertEqual(len(tried), 2)
+        self.assertEqual(len(set(tried)), 2)
+
+    def test_one_that_was_mailed_is_not_mailed_again(self):
+        self._make_alerts()
+        self.assertEqual(len(self._run_cron()), 2)
+        with self.mock_mail_gateway():
+            self.Alert.search([])._send()
+        self.assertFalse(self._new_mails)
 
     def test_queries_do_not_depend_on_residents(self):
         self._want("silent", 3)

@@ -251,8 +251,9 @@ class TestMonthOverview(MeteringCase, MailCase, HttpCase):
         contracts = self.contract | self._create_residents(4)
         with patch(BATCH, 2), self.mock_mail_gateway():
             self.Overview._make_batch(self.company, MONTH)
-            self.assertEqual(self.Overview.search_count([("month", "=", MONTH)]), 2)
-            self.Overview._send_batch()
+            made = self.Overview.search([("month", "=", MONTH)])
+            self.assertEqual(len(made), 2)
+            made._send_ready()
             first = self._new_mails
         with patch(BATCH, 2):
             second = self._run_cron()
@@ -273,7 +274,7 @@ class TestMonthOverview(MeteringCase, MailCase, HttpCase):
             self.assertRaises(KeyboardInterrupt),
             self.env.cr.savepoint(),
         ):
-            self.Overview._send_batch()
+            overview._send_ready()
         mails = self.env["mail.mail"].search(
             [("model", "=", overview._name), ("res_id", "=", overview.id)]
         )
@@ -282,13 +283,27 @@ class TestMonthOverview(MeteringCase, MailCase, HttpCase):
         self.assertEqual(overview.state, "ready")
         self.assertEqual(len(self._run_cron()), 1)
 
+    def test_what_stays_ready_makes_no_endless_run(self):
+        self._create_residents(2)
+        self._make()
+        tried = []
+        with (
+            patch(BATCH, 1),
+            patch.object(
+                type(self.Overview), "_send_ready", lambda lines: tried.append(lines.id)
+            ),
+        ):
+            self._run_cron()
+        self.assertEqual(len(tried), 3)
+        self.assertEqual(len(set(tried)), 3)
+
     def test_one_that_fails_does_not_hold_up_the_others(self):
         contracts = self.contract | self._create_residents(2)
         overviews = self._make()
         broken = overviews.filtered(lambda o: o.contract_id == contracts[1])
         broken.figures = {}
         with self.mock_mail_gateway():
-            self.Overview._send_batch()
+            overviews._send_ready()
         self.assertEqual(broken.state, "failed")
         self.assertTrue(broken.error)
         self.assertEqual(set((overviews - broken).mapped("state")), {"sent"})
@@ -347,7 +362,7 @@ class TestMonthOverview(MeteringCase, MailCase, HttpCase):
         overview = self._make()
         self.contract._set_overview_wanted(False)
         with self.mock_mail_gateway():
-            self.Overview._send_batch()
+            overview._send_ready()
         self.assertFalse(self._new_mails)
         self.assertEqual(overview.state, "opted_out")
 

@@ -361,15 +361,22 @@ class OnergyMandate(models.Model):
     @api.model
     def _cron_activate(self):
         """Let mandates start whose prenotification period is over."""
-        due = [
-            ("state", "=", "pending"),
-            ("valid_from", "<=", fields.Date.context_today(self)),
-        ]
+        # Each is tried once a run: what stays pending must not make it endless.
+        due = self.search(
+            [
+                ("state", "=", "pending"),
+                ("valid_from", "<=", fields.Date.context_today(self)),
+            ]
+        )
         cron = self.env["ir.cron"]
-        cron._commit_progress(remaining=self.search_count(due))
-        while mandates := self.search(due, limit=BATCH).try_lock_for_update():
-            mandates._activate()
-            if not cron._commit_progress(len(mandates)):
+        cron._commit_progress(remaining=len(due))
+        for start in range(0, len(due), BATCH):
+            batch = due[start : start + BATCH]
+            # Another run, or the payer himself, may have had one meanwhile.
+            batch.try_lock_for_update().filtered(
+                lambda mandate: mandate.state == "pending"
+            )._activate()
+            if not cron._commit_progress(len(batch)):
                 break
 
     # ------------------------------------------------------------------ telling
