@@ -52,6 +52,7 @@
         "views/portal_templates.xml",
         "views/menus.xml",
         "data/onergy_work_queue_data.xml",
+        "data/ir_filters.xml",
     ],
     "demo": ["demo/demo.xml"],
     "assets": {

@@ -53,6 +53,7 @@
         "views/portal_move.xml",
         "views/menus.xml",
         "data/onergy_work_queue_data.xml",
+        "data/ir_filters.xml",
         "views/portal_help.xml",
     ],
     "oca_data_manual": ["demo/climate_de_bilt.csv"],

@@ -32,6 +32,7 @@
         "views/menus.xml",
         "views/portal_finance.xml",
         "data/onergy_work_queue_data.xml",
+        "data/ir_filters.xml",
         "views/portal_plan.xml",
     ],
     "assets": {

@@ -88,6 +88,7 @@
         "views/portal_death.xml",
         "views/portal_notice.xml",
         "data/onergy_work_queue_data.xml",
+        "data/ir_filters.xml",
         "views/portal_move.xml",
         "views/portal_access.xml",
         "views/portal_homes.xml",

@@ -22,3 +22,4 @@ from . import test_delivery
 from . import test_purge
 from . import test_move
 from . import test_vee_watch
+from . import test_desk

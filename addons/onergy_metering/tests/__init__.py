@@ -28,3 +28,4 @@ from . import test_move
 from . import test_vee_watch
 from . import test_purge
 from . import test_exchange_photo
+from . import test_desk

@@ -12,5 +12,6 @@ from . import (
     test_property,
     test_pull,
     test_push,
+    test_desk,
     test_webhook,
 )

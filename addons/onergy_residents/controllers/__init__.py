@@ -1,6 +1,7 @@
 from . import letters
 from . import portal
 from . import portal_account
+from . import portal_data
 from . import activate
 from . import request
 from . import notice

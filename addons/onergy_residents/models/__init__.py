@@ -11,6 +11,7 @@ from . import onergy_access_code
 from . import onergy_request_stage
 from . import onergy_request
 from . import onergy_request_fault
+from . import onergy_request_mail
 from . import onergy_notice
 from . import onergy_notice_delivery
 from . import onergy_work_queue
@@ -34,7 +35,7 @@ from . import res_config_settings
 from . import onergy_consent_purpose
 from . import onergy_consent
 from . import web_tour_tour
-from . import ir_http
+from . import ir_filters, ir_http
 from . import onergy_mandate
 from . import onergy_debit_reason
 from . import onergy_access_log

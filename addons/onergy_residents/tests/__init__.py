@@ -1,5 +1,6 @@
 from . import test_access
 from . import test_access_code
+from . import test_captcha
 from . import test_connection
 from . import test_contract
 from . import test_demo
@@ -26,7 +27,9 @@ from . import test_help
 from . import test_mandate
 from . import test_portal_payment
 from . import test_privacy
+from . import test_purge
 from . import test_portal_privacy
 from . import test_death_form
 from . import test_request_move
 from . import test_access_code_concurrency
+from . import test_desk

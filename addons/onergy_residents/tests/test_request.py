@@ -284,3 +284,24 @@ class TestRequest(OnergyCommon, MailCase, TransactionCase):
         self.assertEqual(request.email_from, "first@example.com")
         self.assertEqual(request.channel, "phone")
         self.assertIn(self.resident, request.message_partner_ids)
+
+    # ------------------------------------------------------------------ many at once
+    def test_many_at_once_and_undone(self):
+        """From the list: take, close, and open again what was closed by mistake."""
+        records = self._request() | self._request()
+        closed = self._request()
+        closed.action_close()
+        everything = (records | closed).with_user(self.clerk)
+        everything.action_assign_to_me()
+        self.assertEqual(records.user_id, self.clerk)
+        self.assertEqual(set(records.mapped("state")), {"open"})
+        self.assertFalse(closed.user_id)
+        self.assertEqual(closed.state, "closed")
+        everything.action_close()
+        self.assertEqual(set(everything.mapped("state")), {"closed"})
+        everything.action_reopen()
+        self.assertEqual(set(everything.mapped("state")), {"open"})
+        records.date_deadline = date(2030, 1, 1)
+        everything.action_reopen()
+        # What was open keeps its deadline.
+        self.assertEqual(set(records.mapped("date_deadline")), {date(2030, 1, 1)})
