@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from portal_routes import STAFF, fill, find_routes, records_of_resident
 
 RESIDENT_PAGES = [
     "/my",
@@ -71,6 +72,43 @@ def test_resident_pages(site, visitor, axe, width):
         found[path] = violations(page, axe)
     found = {path: lines for path, lines in found.items() if lines}
     assert not found, found
+
+
+@pytest.fixture(scope="module")
+def other_pages(site):
+    """Pages of all addons that are not in the list, read from Odoo's routes."""
+    with records_of_resident(site) as records:
+        yield [
+            fill(rule, records)
+            for rule, auth, methods in find_routes(site)
+            if auth in ("user", "public")
+            and "GET" in methods
+            and rule.startswith("/my")
+            and rule not in RESIDENT_PAGES
+            and not rule.startswith(STAFF)
+        ]
+
+
+@pytest.mark.parametrize("width", ["1280", "390"])
+def test_every_other_page(site, visitor, axe, other_pages, width):
+    """None is forgotten: a bill, a plan, a question, a step of a move, the timeline."""
+    resident = visitor(width)
+    resident.login(*site.logins["resident"])
+    found, seen = {}, []
+    for path in other_pages:
+        answer = resident.context.request.get(site.address + path, timeout=120000)
+        if not answer.ok or "text/html" not in answer.headers["content-type"]:
+            continue
+        page = resident.go(path)
+        page.wait_for_load_state("load")
+        resident.assert_fits()
+        assert page.locator("html").get_attribute("lang").startswith("nl")
+        found[path] = violations(page, axe)
+        seen.append(path)
+    found = {path: lines for path, lines in found.items() if lines}
+    assert not found, found
+    for part in ("/my/advance", "/my/timeline", "/my/bill/", "/my/plan/", "/my/move/"):
+        assert any(path.startswith(part) for path in seen), (part, seen)
 
 
 @pytest.mark.parametrize("width", ["1280", "390"])

@@ -29,7 +29,8 @@ class DeskCase(TransactionCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.env["res.lang"]._activate_lang("nl_NL")
+        for lang in ("en_US", "nl_NL"):
+            cls.env["res.lang"]._activate_lang(lang)
         cls.env["ir.module.module"]._load_module_terms([cls.ADDON], ["nl_NL"])
         cls.colleagues = [
             new_test_user(cls.env, f"filter_{role}", f"onergy_residents.group_{role}")
