@@ -180,5 +180,10 @@ def test_files_of_another(site, visitor, records):
         if caller.get(f"/web/content/{file}").ok
     ]
     assert not got
-    # Else nobody at all could read it.
-    assert owner.get(f"/web/content/{records['question_file']}").ok
+    # The page of the question links to it with its key: else nobody could read it.
+    token = site.value(
+        f"env['ir.attachment'].browse({records['question_file']}).access_token"
+    )
+    path = f"/web/content/{records['question_file']}"
+    assert owner.get(f"{path}?access_token={token}").ok
+    assert not stranger.get(f"{path}?access_token={token[:-1]}x").ok
