@@ -77,7 +77,8 @@ class OnergyVeeEngine(models.AbstractModel):
         return SQL(
             """
             CREATE TEMPORARY TABLE onergy_vee_now ON COMMIT DROP AS
-            SELECT r.* FROM onergy_vee_rule r
+            SELECT r.*, r.threshold::float8 AS coarse_threshold
+              FROM onergy_vee_rule r
              WHERE r.active AND (r.company_id = %(company)s OR r.company_id IS NULL
                    AND NOT EXISTS (
                        SELECT 1 FROM onergy_vee_rule own
