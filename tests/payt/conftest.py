@@ -51,7 +51,7 @@ def naps():
 @pytest.fixture
 def client(payt, naps):
     from payt_client import PaytClient, StaticToken
-    from payt_server.server import STATIC_TOKEN
+    from payt_server.oauth import STATIC_TOKEN
 
     return PaytClient(
         payt.address,

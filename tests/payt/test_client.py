@@ -31,7 +31,7 @@ from payt_client import (
     exchange_code,
     file_checksum,
 )
-from payt_server.server import CLIENT_ID, CLIENT_SECRET, STATIC_TOKEN
+from payt_server.oauth import CLIENT_ID, CLIENT_SECRET, STATIC_TOKEN
 
 
 def test_an_invoice_arrives_with_its_pdf(payt, client):
@@ -306,7 +306,7 @@ def test_client_credentials_are_fetched_once(payt, naps):
 def consented(payt):
     url, state = authorize_url(payt.address, CLIENT_ID, "http://odoo/back")
     assert state in url
-    payt.codes["code"] = "http://odoo/back"
+    payt.oauth.codes["code"] = "http://odoo/back"
     return exchange_code(
         f"{payt.address}/oauth/token",
         (CLIENT_ID, CLIENT_SECRET),
@@ -334,15 +334,15 @@ def test_an_expired_token_is_renewed_and_the_rotated_one_kept(payt, naps):
             {"kind": "token_expired", "operation": "GET /v1/administrations"}
         )
         assert client.administrations()
-    assert store.state.refresh_token == payt.refresh_token
+    assert store.state.refresh_token == payt.oauth.refresh_token
     assert payt.counts["POST /oauth/token"] == 4
 
 
 def test_a_token_about_to_expire_is_renewed_beforehand(payt, naps):
-    payt.token_seconds = 60
+    payt.oauth.seconds = 60
     store = MemoryTokenStore(consented(payt))
     client = oauth_client(payt, refresh_provider(payt, store), naps)
-    payt.token_seconds = 7200
+    payt.oauth.seconds = 7200
     client.administrations()
     assert payt.counts["GET /v1/administrations"] == 1
     assert payt.counts["POST /oauth/token"] == 2

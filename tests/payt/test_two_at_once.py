@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from payt_server import PaytServer
-from payt_server.server import STATIC_TOKEN
+from payt_server.oauth import STATIC_TOKEN
 from payt_server.state import ADMINISTRATION
 
 ADDONS = ["onergy_residents", "onergy_payt", "report_weasyprint"]

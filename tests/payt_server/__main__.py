@@ -6,7 +6,8 @@ import os
 import threading
 from pathlib import Path
 
-from .server import CLIENT_ID, CLIENT_SECRET, STATIC_TOKEN, PaytServer
+from .oauth import CLIENT_ID, CLIENT_SECRET, STATIC_TOKEN
+from .server import PaytServer
 from .state import ADMINISTRATION
 
 

@@ -14,7 +14,7 @@ if str(SIMULATOR) not in sys.path:
 # The path above has to be known first.
 # pylint: disable=wrong-import-position,import-error
 from payt_server import PaytServer  # noqa: E402
-from payt_server.server import CLIENT_ID, CLIENT_SECRET, STATIC_TOKEN  # noqa: E402
+from payt_server.oauth import CLIENT_ID, CLIENT_SECRET, STATIC_TOKEN  # noqa: E402
 from payt_server.state import ADMINISTRATION  # noqa: E402
 
 # pylint: enable=wrong-import-position,import-error

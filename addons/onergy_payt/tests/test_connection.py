@@ -81,13 +81,13 @@ class TestConnection(PaytCommon):
         self.assertFalse(self.connection.is_connected)
         action = self.connection.action_authorize()
         self.assertIn("/oauth/authorize", action["url"])
-        self.payt.codes["the code"] = self.connection._redirect_uri()
+        self.payt.oauth.codes["the code"] = self.connection._redirect_uri()
         with self.enter_registry_test_mode():
             self.connection._finish_authorization("the code")
         self.connection.invalidate_recordset()
         self.assertTrue(self.connection.is_connected)
         for _number in range(2):
-            self.payt.tokens.clear()
+            self.payt.oauth.tokens.clear()
             with self.enter_registry_test_mode():
                 self.connection.action_test()
         token = (
@@ -95,7 +95,7 @@ class TestConnection(PaytCommon):
             .sudo()
             .search([("connection_id", "=", self.connection.id)])
         )
-        self.assertEqual(token.refresh_token, self.payt.refresh_token)
+        self.assertEqual(token.refresh_token, self.payt.oauth.refresh_token)
 
     def test_managers_write_secrets_and_cannot_read_them(self):
         manager = new_test_user(
