@@ -1,14 +1,21 @@
 """Where the client's tokens and its rate limit live when Odoo runs it."""
 
+import logging
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
+from psycopg2 import InterfaceError, OperationalError
 from psycopg2.errors import SerializationFailure
 
 from .client import NoLimit, TokenState
 
+_logger = logging.getLogger(__name__)
+
 # Two workers that take a slot at the same instant: one of them tries again.
 MAX_CONFLICTS = 50
+# A PostgreSQL server that starts again is back within a minute.
+DATABASE_PAUSES = (0, 1, 2, 4, 8, 16, 32)
 
 
 def _in_own_transaction(registry, work):
@@ -81,6 +88,8 @@ class DatabaseTokenStore:
     def __init__(self, registry, connection_id):
         self._registry = registry
         self._connection_id = connection_id
+        # Of a connection that is being made in a transaction we cannot see.
+        self._rowless = TokenState()
 
     def peek(self):
         def read(cr):
@@ -90,26 +99,57 @@ class DatabaseTokenStore:
 
     @contextmanager
     def locked(self):
+        """Give the tokens under the lock; what changed is committed when it ends.
+
+        The transaction is our own: what Payt has handed out must survive whatever
+        becomes of the caller's.
+        """
         cr, state = self._lock()
+        before = replace(state)
         try:
             yield state
-            cr.execute(
-                """
-                UPDATE payt_token
-                   SET access_token = %s, refresh_token = %s, expires_at = %s
-                 WHERE connection_id = %s
-                """,
-                (
-                    state.access_token,
-                    state.refresh_token,
-                    state.expires_at or 0.0,
-                    self._connection_id,
-                ),
-            )
-            # The rotated refresh token is the only one that works from now on.
-            cr.commit()  # pylint: disable=invalid-commit
+            if state != before:
+                self._keep(cr, before, state)
         finally:
-            cr.close()
+            # A connection that broke is closed already.
+            with suppress(InterfaceError):
+                cr.close()
+
+    def _keep(self, cr, before, state):
+        """Commit tokens at once; also when the connection to the database broke.
+
+        Payt has put the old refresh token out of use, so only memory holds one that
+        works. Without its lock a worker has to see that nobody got a newer one.
+        """
+        try:
+            self._write(cr, before, state)
+            cr.commit()  # pylint: disable=invalid-commit
+        except (OperationalError, InterfaceError):
+            _logger.warning("The Payt token could not be kept; trying again")
+            for pause in DATABASE_PAUSES:
+                time.sleep(pause)
+                with suppress(OperationalError, InterfaceError):
+                    _in_own_transaction(
+                        self._registry, lambda cr: self._write(cr, before, state)
+                    )
+                    return
+            raise
+
+    def _write(self, cr, before, state):
+        cr.execute(
+            """
+            UPDATE payt_token
+               SET access_token = %s, refresh_token = %s, expires_at = %s
+             WHERE connection_id = %s AND COALESCE(refresh_token, '') IN ('', %s)
+            """,
+            (
+                state.access_token,
+                state.refresh_token,
+                state.expires_at or 0.0,
+                self._connection_id,
+                before.refresh_token,
+            ),
+        )
 
     def _lock(self):
         for _attempt in range(MAX_CONFLICTS):
@@ -128,6 +168,8 @@ class DatabaseTokenStore:
             (self._connection_id,),
             log_exceptions=False,
         )
-        # No row: the connection is being made in a transaction we cannot see.
-        access, refresh, expires = cr.fetchone() or ("", "", None)
+        row = cr.fetchone()
+        if not row:
+            return self._rowless
+        access, refresh, expires = row
         return TokenState(access, refresh, expires or None)

@@ -147,6 +147,31 @@ def test_a_long_retry_after_is_left_to_the_caller(payt, client, naps):
     assert naps == []
 
 
+def test_a_long_retry_after_holds_for_every_worker(payt, naps):
+    now = [100.0]
+    limiter = SpacedLimiter(10, clock=lambda: now[0])
+    workers = [
+        PaytClient(
+            payt.address,
+            "7001",
+            StaticToken(STATIC_TOKEN),
+            limiter=limiter,
+            sleep=naps.append,
+        )
+        for _number in range(2)
+    ]
+    payt.faults.add({"kind": "rate_limit", "retry_after": 300})
+    for worker in workers:
+        with pytest.raises(PaytRateLimitError) as caught:
+            worker.administrations()
+        assert caught.value.retry_after == pytest.approx(300, abs=1)
+    # The second one did not even ask, and nobody slept for minutes.
+    assert payt.counts["GET /v1/administrations"] == 1
+    assert naps == []
+    now[0] += 301
+    assert workers[1].administrations()
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [

@@ -10,11 +10,17 @@ CLIENT_SECRET = "simulator-secret"
 
 
 class OAuth:
-    """Which tokens work. As at Payt a refresh token works once: the next one counts."""
+    """Which tokens work. As at Payt a refresh token works once: the next one counts.
+
+    ``lenient``: as some servers do, the old one works until the new one has been used,
+    so that an answer may get lost.
+    """
 
     def __init__(self):
         self.tokens = {STATIC_TOKEN: None}
         self.refresh_token = None
+        self.lenient = False
+        self._replaced = self._newest = None
         # Every refresh token that was offered, right or wrong, in order.
         self.offered = []
         self.codes = {}
@@ -23,6 +29,8 @@ class OAuth:
     def knows(self, token):
         if token not in self.tokens:
             return False
+        if token == self._newest:
+            self._replaced = None
         expires = self.tokens[token]
         return expires is None or expires > time.time()
 
@@ -40,15 +48,14 @@ class OAuth:
                 return 400, {"error": "invalid_grant"}
         elif grant == "refresh_token":
             self.offered.append(form.get("refresh_token"))
-            if (
-                not self.refresh_token
-                or form.get("refresh_token") != self.refresh_token
-            ):
+            valid = {self.refresh_token, self._replaced if self.lenient else None}
+            if form.get("refresh_token") not in valid - {None}:
                 return 400, {"error": "invalid_grant"}
         else:
             return 400, {"error": "unsupported_grant_type"}
         token = secrets.token_urlsafe(16)
         self.tokens[token] = time.time() + self.seconds
+        self._newest, self._replaced = token, self.refresh_token
         self.refresh_token = secrets.token_urlsafe(24)
         return 200, {
             "access_token": token,

@@ -16,6 +16,7 @@ from .client import PaytClient
 from .errors import (
     PaytAuthError,
     PaytConnectionError,
+    PaytConsentError,
     PaytError,
     PaytNotFoundError,
     PaytPermissionError,
@@ -49,6 +50,7 @@ __all__ = [
     "PaytAuthError",
     "PaytClient",
     "PaytConnectionError",
+    "PaytConsentError",
     "PaytError",
     "PaytNotFoundError",
     "PaytPermissionError",

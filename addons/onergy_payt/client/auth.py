@@ -10,6 +10,11 @@ Where tokens live is up to a *store*: ``locked()`` is a context manager that giv
 current :class:`TokenState` under a lock shared by all workers, and keeps the changes
 made to it for good when it ends. The lock matters: Payt's refresh token changes with
 every use, and the last one received is the only one that works.
+
+When a worker dies while it waits for the answer, or the answer gets lost, Payt may
+have changed the token and we do not know the new one. The next worker then offers the
+one that we have, once: it is the last one *received*. If Payt refuses it for good it
+is forgotten, so that nobody offers it again, and a person has to give a new consent.
 """
 
 import secrets
@@ -24,6 +29,7 @@ import requests
 from .errors import (
     PaytAuthError,
     PaytConnectionError,
+    PaytConsentError,
     PaytProtocolError,
     PaytServerError,
 )
@@ -101,9 +107,17 @@ class _OAuthTokens:
         return self._store.peek().access_token != rejected
 
     def _renew_under_lock(self, needed):
+        ended = None
         with self._store.locked() as state:
             if needed(state):
-                self._fetch(state)
+                try:
+                    self._fetch(state)
+                except PaytConsentError as error:
+                    # Raised outside, so that what changes here is kept.
+                    ended = error
+                    state.access_token = state.refresh_token = ""
+        if ended:
+            raise ended
 
     def _fetch(self, state):
         raise NotImplementedError
@@ -128,7 +142,7 @@ class RefreshTokens(_OAuthTokens):
 
     def _fetch(self, state):
         if not state.refresh_token:
-            raise PaytAuthError("Nobody has connected this application to Payt yet")
+            raise PaytConsentError("Nobody has given this application consent at Payt")
         self._request(
             state, grant_type="refresh_token", refresh_token=state.refresh_token
         )
@@ -137,7 +151,8 @@ class RefreshTokens(_OAuthTokens):
 def request_token(session, token_url, client, form):
     """Ask the token endpoint for a token and return its answer.
 
-    :raises PaytAuthError: Payt refused the client, the code or the refresh token
+    :raises PaytConsentError: Payt refused the code or the refresh token, for good
+    :raises PaytAuthError: Payt refused the client
     :raises PaytConnectionError, PaytServerError: no usable answer, try again later
     """
     try:
@@ -154,15 +169,18 @@ def request_token(session, token_url, client, form):
             f"The token endpoint answered {response.status_code}",
             status=response.status_code,
         )
-    if response.status_code >= 400:
-        raise PaytAuthError(
-            f"Payt refused to give a token ({response.status_code})",
-            status=response.status_code,
-        )
     try:
         payload = response.json()
     except ValueError:
         payload = None
+    if response.status_code >= 400:
+        code = payload.get("error") if isinstance(payload, dict) else None
+        refused = PaytConsentError if code == "invalid_grant" else PaytAuthError
+        raise refused(
+            f"Payt refused to give a token ({response.status_code})",
+            status=response.status_code,
+            code=code,
+        )
     if not isinstance(payload, dict) or not payload.get("access_token"):
         raise PaytProtocolError("The token endpoint's answer has no token")
     return payload

@@ -56,6 +56,10 @@ class PaytAuthError(PaytError):
     """Payt does not accept our token, also not after a refresh (401)."""
 
 
+class PaytConsentError(PaytAuthError):
+    """The consent has ended: a Payt user has to give it again."""
+
+
 class PaytPermissionError(PaytError):
     """The token lacks a permission (403), named by ``scope``: ``invoices:write``."""
 

@@ -317,7 +317,7 @@ class PaytConnection(models.Model):
             raise UserError(self.env._("Fill in the start date first."))
         if self.booking_mode == "book" and not self.journal_id:
             raise UserError(self.env._("Choose the clearing journal first."))
-        rows = self.action_test()
+        rows = self._ask_administrations()
         if str(self.administration_id) not in [str(row["id"]) for row in rows]:
             raise UserError(
                 self.env._("We have no access to this administration of Payt.")

@@ -4,6 +4,8 @@ from psycopg2.errors import SerializationFailure
 
 from odoo import api, fields, models
 
+from ..troubles import detail_of, trouble_of
+
 SILENT_HOURS = 24
 ACTIVITY = "mail.mail_activity_data_todo"
 
@@ -17,7 +19,10 @@ class PaytConnectionHealth(models.Model):
     last_pull = fields.Datetime(readonly=True, copy=False)
     last_change_seen = fields.Datetime(readonly=True, copy=False)
     last_webhook = fields.Datetime(compute="_compute_last_webhook")
-    last_error = fields.Char(readonly=True, copy=False)
+    last_error = fields.Char("Technical details", readonly=True, copy=False)
+    last_error_code = fields.Char(readonly=True, copy=False)
+    last_error_detail = fields.Char(readonly=True, copy=False)
+    trouble = fields.Char(compute="_compute_trouble")
     webhooks_silent = fields.Boolean(compute="_compute_webhooks_silent")
     cursor_ids = fields.One2many("payt.cursor", "connection_id")
     pending_count = fields.Integer(compute="_compute_counts")
@@ -85,14 +90,48 @@ class PaytConnectionHealth(models.Model):
             connection.plan_count = plans.get(connection, 0)
             connection.difference_count = differences.get(connection, 0)
 
+    @api.depends("last_error_code", "last_error_detail")
+    @api.depends_context("lang")
+    def _compute_trouble(self):
+        operations = self.env["payt.operation"]
+        for connection in self:
+            connection.trouble = connection.last_error_code and (
+                operations._explain_code(
+                    connection.last_error_code, connection.last_error_detail or ""
+                )
+            )
+
+    @api.model
+    def _get_live(self):
+        """Yield the connections to work for.
+
+        What a job writes down is for the person who looks after the connection, so it
+        speaks his language; a job by itself has none.
+        """
+        for connection in self.search([]):
+            if connection.is_live:
+                reader = connection.user_id or connection.company_id.partner_id
+                yield connection.with_context(lang=reader.lang)
+
     def _set_error(self, error):
         """Remember what went wrong; a refused log-in needs a person."""
         self.ensure_one()
         if self.last_error == error.message:
             return
-        self._note(last_error=error.message)
+        code, detail = trouble_of(error).code, detail_of(error)
+        self._note(
+            last_error=error.message, last_error_code=code, last_error_detail=detail
+        )
         if not error.transient:
-            self._notify(self.env._("Payt does not let us in"), error.message)
+            self._notify(
+                self.env._("Payt does not let us in"),
+                self.env["payt.operation"]._explain_code(code, detail),
+            )
+
+    def _clear_error(self, *but):
+        """All is well again; but an error with one of these codes is left."""
+        if self.last_error_code not in but:
+            self._note(last_error=False, last_error_code=False, last_error_detail=False)
 
     def _note(self, **values):
         """Write down how it goes, when that is news.

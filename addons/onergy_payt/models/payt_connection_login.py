@@ -12,6 +12,7 @@ from ..client import (
     exchange_code,
 )
 from ..tools import DatabaseLimiter, DatabaseTokenStore
+from ..troubles import detail_of, trouble_of
 
 
 class PaytConnectionLogin(models.Model):
@@ -81,13 +82,33 @@ class PaytConnectionLogin(models.Model):
         """Ask Payt which administrations we may see."""
         self.ensure_one()
         self.check_access("write")
+        if self.auth_mode == "authorization_code" and self._is_copy():
+            raise UserError(
+                self.env._(
+                    "This database is a copy of the one that went live. A test would "
+                    "take away the consent of the other one. Is this the real one? "
+                    "Press ‘Go live’. Else log in at Payt for a consent of its own."
+                )
+            )
+        return self._ask_administrations()
+
+    def _is_copy(self):
+        """Whether another database went live with this connection."""
+        # sudo: the fingerprint is for administrators only
+        return self.sudo().fingerprint not in (False, self._database_fingerprint())
+
+    def _ask_administrations(self):
         try:
             rows = self._get_client(attempts=1).administrations()
         except PaytError as error:
+            code, detail = trouble_of(error).code, detail_of(error)
             raise UserError(
-                self.env._("The connection does not work: %(reason)s", reason=error)
+                self.env._(
+                    "The connection does not work. %(reason)s",
+                    reason=self.env["payt.operation"]._explain_code(code, detail),
+                )
             ) from error
-        self.last_error = False
+        self._clear_error()
         return rows
 
     def action_authorize(self):
@@ -106,17 +127,25 @@ class PaytConnectionLogin(models.Model):
         return f"{self.get_base_url()}/payt/oauth"
 
     def _finish_authorization(self, code):
-        """Exchange the code that came back for tokens."""
+        """Exchange the code that came back for tokens.
+
+        A code works once. So what may clash with a job, and make Odoo begin again,
+        happens before it is used.
+        """
         self.ensure_one()
         # sudo: credentials
         connection = self.sudo()
+        connection.oauth_state = False
+        if self._is_copy():
+            # From now on it has tokens of its own.
+            connection.write({"fingerprint": False, "live_enabled": False})
+        connection.flush_recordset()
         state = exchange_code(
             connection._token_url(),
             (connection.client_id, connection.client_secret),
             code,
             self._redirect_uri(),
         )
-        connection.oauth_state = False
         store = DatabaseTokenStore(self.env.registry, self.id)
         with store.locked() as stored:
             stored.access_token = state.access_token
