@@ -366,7 +366,7 @@ class PaytClient:
         elif body is not None:
             headers["Content-Type"] = FORM if as_form else "application/json"
             data = form_pairs(body) if as_form else json.dumps(body)
-        self._pause(self._limiter.reserve())
+        self._pause(self._reserve())
         self.calls += 1
         return self._session.request(
             method,
@@ -379,6 +379,19 @@ class PaytClient:
             # A redirected POST would become a GET with our token at another host.
             allow_redirects=False,
         )
+
+    def _reserve(self):
+        """Return the seconds until our turn.
+
+        :raises PaytRateLimitError: some worker was told to keep quiet for longer than
+            this one should wait
+        """
+        wait = self._limiter.reserve()
+        if wait > self._max_wait:
+            raise PaytRateLimitError(
+                "Payt asked us to wait, and that is not over yet", retry_after=wait
+            )
+        return wait
 
     def _with_retries(self, method, path, send, check, repeatable):
         """Send until it works, or until trying again here makes no sense."""
@@ -433,7 +446,7 @@ class PaytClient:
             wait = asked or wait
         if isinstance(error, PaytRateLimitError):
             # The limit is per token: whoever shares it has to pause as well.
-            self._limiter.hold(min(wait, self._max_wait))
+            self._limiter.hold(wait)
         return wait
 
     def _pause(self, seconds):

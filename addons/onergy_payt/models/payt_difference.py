@@ -97,6 +97,10 @@ class PaytDifference(models.Model):
                          WHEN invoice.sent_date IS NULL THEN TRUE
                          WHEN invoice.status = 'deleted'
                          THEN move.amount_residual != 0
+                         WHEN move.payment_state = 'reversed'
+                              AND invoice.open_amount = 0
+                         -- Another total, and credited for that reason.
+                         THEN FALSE
                          ELSE invoice.open_amount != sign * move.amount_residual
                               OR invoice.total_amount != sign * move.amount_total
                        END
@@ -261,6 +265,19 @@ class PaytDifference(models.Model):
         self._mend_amounts(amounts)
         cancelled = rows.filtered(lambda row: row.kind == "cancelled")
         self.env["payt.operation"]._enqueue("open_amount", cancelled.invoice_id)
+
+    def action_credit(self):
+        """Open Odoo's own window that credits an invoice and makes it anew."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "account.action_view_account_move_reversal"
+        )
+        action["context"] = {
+            "active_model": "account.move",
+            "active_ids": self.move_id.ids,
+            "active_id": self.move_id.id,
+        }
+        return action
 
     @api.model
     def _mend_amounts(self, rows):

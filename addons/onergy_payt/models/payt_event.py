@@ -9,6 +9,7 @@ from odoo.tools import SQL
 from ..client import PaytPermissionError, text_id
 from ..payt_fields import MANDATES
 from ..payt_fields import RESOURCES as LISTS
+from ..words import EVENTS, known
 
 KEEP_DAYS = 90
 BATCH = 500
@@ -42,7 +43,11 @@ class PaytEvent(models.Model):
         related="connection_id.company_id", store=True, index=True
     )
     uid = fields.Char("Event ID", required=True, readonly=True)
-    name = fields.Char("Event", readonly=True, index=True)
+    name = fields.Char("Event, in Payt's word", readonly=True, index=True)
+    kind = fields.Selection(
+        EVENTS, "Kind of event", compute="_compute_kind", store=True, index=True
+    )
+    label = fields.Char("Event", compute="_compute_label")
     body = fields.Text("As received", readonly=True, groups="base.group_system")
     resource_type = fields.Char(readonly=True)
     resource_payt_id = fields.Char("Payt ID", readonly=True)
@@ -60,6 +65,20 @@ class PaytEvent(models.Model):
     done_date = fields.Datetime(readonly=True)
 
     _event_uniq = models.UniqueIndex("(connection_id, uid)")
+
+    @api.depends("name")
+    def _compute_kind(self):
+        for event in self:
+            event.kind = known(event.name, EVENTS)
+
+    @api.depends("name", "kind")
+    @api.depends_context("lang")
+    def _compute_label(self):
+        labels = dict(self._fields["kind"]._description_selection(self.env))
+        for event in self:
+            event.label = (
+                event.name if event.kind == "other" else labels.get(event.kind)
+            )
 
     @api.model
     def _is_signed(self, connection, raw, signature):
@@ -96,9 +115,9 @@ class PaytEvent(models.Model):
             SQL(
                 """
                 INSERT INTO payt_event (
-                    connection_id, company_id, uid, name, body, resource_type,
+                    connection_id, company_id, uid, name, kind, body, resource_type,
                     resource_payt_id, state, create_date, write_date)
-                VALUES (%s, %s, %s, %s, %s, %s, %s, %s,
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s,
                         now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC')
                 ON CONFLICT (connection_id, uid) DO NOTHING
                 RETURNING id
@@ -107,6 +126,7 @@ class PaytEvent(models.Model):
                 connection.company_id.id,
                 uid,
                 name,
+                known(name, EVENTS),
                 raw.decode(),
                 str(context.get("resource_type") or "")[:50],
                 text_id(context.get("id")),
@@ -129,23 +149,20 @@ class PaytEvent(models.Model):
     def _cron_handle(self):
         """Read again what the waiting webhooks are about, each list once."""
         cron = self.env["ir.cron"]
-        for connection in self.env["payt.connection"].search([]):
-            if not connection.is_live:
-                continue
-            waiting = self.search(
+        for connection in self.env["payt.connection"]._get_live():
+            waiting = self.with_env(connection.env).search(
                 [("connection_id", "=", connection.id), ("state", "=", "pending")],
                 order="id",
                 limit=BATCH,
             )
             if waiting:
-                self._handle(connection, waiting)
+                waiting._handle(connection)
                 cron._commit_progress(len(waiting))
 
-    @api.model
-    def _handle(self, connection, waiting):
+    def _handle(self, connection):
         wanted = {
             resource
-            for name in waiting.mapped("name")
+            for name in self.mapped("name")
             for resource in self._resources_of(name)
         }
         pull = self.env["payt.pull"]
@@ -162,7 +179,7 @@ class PaytEvent(models.Model):
                 # we will not be able to read a minute later either.)
                 return
         pull._afresh(partial(pull._book, connection))
-        waiting.write({"state": "done", "done_date": fields.Datetime.now()})
+        self.write({"state": "done", "done_date": fields.Datetime.now()})
 
     @api.autovacuum
     def _gc_old(self):

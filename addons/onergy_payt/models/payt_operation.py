@@ -30,11 +30,12 @@ KEEP_DAYS = 90
 
 
 class Outcome(NamedTuple):
-    """What became of one operation."""
+    """What became of one operation; ``wait``: seconds that Payt wants to be left."""
 
     state: str
     code: str = ""
     detail: str = ""
+    wait: float = 0
 
 
 DONE = Outcome("done")
@@ -119,14 +120,20 @@ class PaytOperation(models.Model):
             operation.display_name = f"{labels.get(operation.kind, '')} {about}".strip()
 
     @api.depends("error_code", "error_detail")
+    @api.depends_context("lang")
     def _compute_reason(self):
         for operation in self:
-            operation.reason = operation._explain()
+            operation.reason = self._explain_code(
+                operation.error_code, operation.error_detail or ""
+            )
 
-    def _explain(self):
-        """Say in plain words what is wrong and what can be done."""
-        self.ensure_one()
-        detail = self.error_detail or ""
+    @api.model
+    def _explain_code(self, code, detail):
+        """Say in plain words what is wrong and what can be done.
+
+        :param code: of an :class:`Outcome` or a ``Trouble``
+        :param detail: what the explanation mentions; all of it when the code is unknown
+        """
         texts = {
             "connection": self.env._(
                 "Payt could not be reached. We try again automatically."
@@ -141,6 +148,11 @@ class PaytOperation(models.Model):
             ),
             "auth": self.env._(
                 "Payt does not accept our login. Check the connection's settings."
+            ),
+            "consent": self.env._(
+                "Payt no longer accepts the consent that was given to us. Open the "
+                "Payt connection, press ‘Set up and test’ and log in at Payt again; "
+                "what waits then goes by itself."
             ),
             "permission": self.env._(
                 "Payt does not allow this. In Payt, give our application the "
@@ -170,7 +182,7 @@ class PaytOperation(models.Model):
                 "Payt gave an answer that we do not understand: %(text)s", text=detail
             ),
         }
-        return texts.get(self.error_code, detail)
+        return texts.get(code, detail)
 
     def _compute_preview(self):
         """Show what would be sent now: the dry run."""
@@ -339,7 +351,8 @@ class PaytOperation(models.Model):
                 same.write({"state": outcome.state, "done_date": now, **values})
             elif outcome.state == "retry":
                 for operation in same:
-                    operation._reopen("retry", next_try=operation._next_try(), **values)
+                    moment = operation._next_try(outcome.wait)
+                    operation._reopen("retry", next_try=moment, **values)
             elif outcome.state in OPEN_STATES:
                 for operation in same:
                     operation._reopen(outcome.state, **values)

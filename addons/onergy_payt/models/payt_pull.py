@@ -46,9 +46,8 @@ class PaytPull(models.AbstractModel):
 
     @api.model
     def _cron_pull(self):
-        for connection in self.env["payt.connection"].search([]):
-            if connection.is_live:
-                self._pull_all(connection)
+        for connection in self.env["payt.connection"]._get_live():
+            self.with_env(connection.env)._pull_all(connection)
 
     @api.model
     def _pull_all(self, connection):
@@ -56,10 +55,12 @@ class PaytPull(models.AbstractModel):
         cron = self.env["ir.cron"]
         client = connection._get_client()
         mandates = (MANDATES,) if connection.push_mandates else ()
+        errors = []
         for resource in (*RESOURCES, *mandates):
             error = self._pull_safely(connection, client, resource)
             if isinstance(error, HOPELESS):
                 return
+            errors += [error] if error else []
             if not cron._commit_progress(1):
                 return
         self._afresh(partial(self._book, connection))
@@ -68,7 +69,10 @@ class PaytPull(models.AbstractModel):
             error = self._pull_safely(connection, client, f"{resource}/deleted")
             if isinstance(error, HOPELESS):
                 return
+            errors += [error] if error else []
             cron._commit_progress(1)
+        if not errors:
+            connection._clear_error()
         connection._note(last_pull=fields.Datetime.now())
         cron._commit_progress()
 

@@ -5,17 +5,8 @@ from typing import Any
 
 from odoo import api, models
 
-from ..client import (
-    PaytAuthError,
-    PaytConnectionError,
-    PaytError,
-    PaytNotFoundError,
-    PaytPermissionError,
-    PaytRateLimitError,
-    PaytServerError,
-    PaytUnclearOutcomeError,
-    PaytUploadExpiredError,
-)
+from ..client import PaytError
+from ..troubles import detail_of, trouble_of
 from .payt_job import CLASHES
 from .payt_operation import KINDS, UNREPEATABLE, Outcome
 
@@ -51,9 +42,8 @@ class PaytPush(models.AbstractModel):
 
     @api.model
     def _cron_push(self):
-        for connection in self.env["payt.connection"].search([]):
-            if connection.is_live:
-                self._push(connection)
+        for connection in self.env["payt.connection"]._get_live():
+            self.with_env(connection.env)._push(connection)
 
     @api.model
     def _push(self, connection):
@@ -158,7 +148,7 @@ class PaytPush(models.AbstractModel):
                 self._take_hold(flight.batch._records())
             talk = flight.steps.send(result)
         except StopIteration as end:
-            connection._note(last_error=False)
+            connection._clear_error("permission")
             return end.value, "go on"
         except PaytError as error:
             return self._trouble(connection, flight.batch, error)
@@ -181,27 +171,12 @@ class PaytPush(models.AbstractModel):
     @api.model
     def _trouble(self, connection, batch, error):
         """An error that concerns a whole batch: (outcomes, how to go on)."""
-        code, state, goes_on = "refused", "failed", "go on"
-        if isinstance(error, PaytUnclearOutcomeError):
-            code, state = "unclear", "unknown"
-        elif isinstance(error, PaytAuthError):
-            code, state, goes_on = "auth", "retry", "stop"
-        elif isinstance(error, PaytPermissionError):
-            code, goes_on = "permission", "next kind"
-        elif isinstance(error, PaytNotFoundError):
-            code = "not_found"
-        elif isinstance(error, PaytRateLimitError):
-            code, state, goes_on = "rate_limit", "retry", "stop"
-        elif isinstance(error, PaytServerError):
-            code, state, goes_on = "server", "retry", "next kind"
-        elif isinstance(error, PaytConnectionError | PaytUploadExpiredError):
-            code, state, goes_on = "connection", "retry", "stop"
-        elif error.status not in (400, 409, 422):
-            code, state = "protocol", "retry"
-        if goes_on != "go on":
+        trouble = trouble_of(error)
+        if trouble.goes_on != "go on":
             connection._set_error(error)
-        detail = getattr(error, "scope", None) or error.message
-        return dict.fromkeys(batch, Outcome(state, code, detail)), goes_on
+        wait = getattr(error, "retry_after", None) or 0
+        outcome = Outcome(trouble.state, trouble.code, detail_of(error), wait)
+        return dict.fromkeys(batch, outcome), trouble.goes_on
 
     @api.model
     def _read_back(self, connection, client, sent):

@@ -5,8 +5,18 @@ from odoo.exceptions import UserError
 
 from ..client import parse_money, parse_utc, text_id
 from ..const import QUIET
+from ..words import METHODS, known
 
 BATCH = 100
+STATUSES = [
+    ("pending", "Started"),
+    ("processing", "In progress"),
+    ("paid", "Paid"),
+    ("cancelled", "Cancelled"),
+    ("failed", "Failed"),
+    ("charged_back", "Charged back"),
+    ("refunded", "Refunded"),
+]
 
 
 class PaytTransaction(models.Model):
@@ -31,20 +41,7 @@ class PaytTransaction(models.Model):
     payt_id = fields.Char("Payt ID", required=True, readonly=True)
     currency_id = fields.Many2one("res.currency", required=True, readonly=True)
     amount = fields.Monetary(readonly=True)
-    status = fields.Selection(
-        [
-            ("pending", "Started"),
-            ("processing", "In progress"),
-            ("paid", "Paid"),
-            ("cancelled", "Cancelled"),
-            ("failed", "Failed"),
-            ("charged_back", "Charged back"),
-            ("refunded", "Refunded"),
-        ],
-        "Status at Payt",
-        readonly=True,
-        index=True,
-    )
+    status = fields.Selection(STATUSES, "Status at Payt", readonly=True, index=True)
     state = fields.Selection(
         [
             ("new", "To book"),
@@ -60,7 +57,11 @@ class PaytTransaction(models.Model):
         readonly=True,
         index=True,
     )
-    method = fields.Char("Paid with", readonly=True)
+    method = fields.Char("Paid with, in Payt's word", readonly=True)
+    method_kind = fields.Selection(
+        METHODS, "Way of paying", compute="_compute_method_kind", store=True
+    )
+    method_label = fields.Char("Paid with", compute="_compute_method_label")
     paid_date = fields.Datetime("Paid on", readonly=True)
     reversal_code = fields.Char(readonly=True)
     account_holder = fields.Char(readonly=True)
@@ -81,6 +82,21 @@ class PaytTransaction(models.Model):
         for transaction in self:
             names = transaction.line_ids.move_id.mapped("name")
             transaction.move_names = ", ".join(sorted(filter(None, names)))
+
+    @api.depends("method")
+    def _compute_method_kind(self):
+        for transaction in self:
+            transaction.method_kind = known(transaction.method, METHODS)
+
+    @api.depends("method", "method_kind")
+    @api.depends_context("lang")
+    def _compute_method_label(self):
+        labels = dict(self._fields["method_kind"]._description_selection(self.env))
+        for transaction in self:
+            kind = transaction.method_kind
+            transaction.method_label = (
+                transaction.method if kind == "other" else labels.get(kind)
+            )
 
     # --------------------------------------------------------------------- reading
 
@@ -130,7 +146,10 @@ class PaytTransaction(models.Model):
             "payt_id": text_id(row["id"]),
             "currency_id": currency.id,
             "amount": float(parse_money(row["amount"])),
-            "status": row["status"],
+            # A word that we do not know yet is no money yet.
+            "status": row["status"]
+            if row["status"] in dict(STATUSES)
+            else "processing",
             "method": row.get("payment_method"),
             "paid_date": parse_utc(row.get("paid_at")),
             "reversal_code": row.get("reversal_code"),

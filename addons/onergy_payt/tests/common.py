@@ -18,7 +18,13 @@ from payt_server.oauth import CLIENT_ID, CLIENT_SECRET, STATIC_TOKEN  # noqa: E4
 from payt_server.state import ADMINISTRATION  # noqa: E402
 
 # pylint: enable=wrong-import-position,import-error
-__all__ = ["CLIENT_ID", "CLIENT_SECRET", "WEBHOOK_SECRET", "PaytCommon"]
+__all__ = [
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "STATIC_TOKEN",
+    "WEBHOOK_SECRET",
+    "PaytCommon",
+]
 
 WEBHOOK_SECRET = "webhook-secret-for-tests"
 

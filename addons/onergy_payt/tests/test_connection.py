@@ -3,7 +3,7 @@ from pathlib import Path
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
 
-from ..tools import DatabaseLimiter
+from ..tools import DatabaseLimiter, DatabaseTokenStore
 from .common import CLIENT_ID, CLIENT_SECRET, PaytCommon
 
 
@@ -96,6 +96,72 @@ class TestConnection(PaytCommon):
             .search([("connection_id", "=", self.connection.id)])
         )
         self.assertEqual(token.refresh_token, self.payt.oauth.refresh_token)
+
+    def consent(self):
+        self.connection.sudo().write(
+            {
+                "auth_mode": "authorization_code",
+                "client_id": CLIENT_ID,
+                "client_secret": CLIENT_SECRET,
+            }
+        )
+        self.payt.oauth.codes["the code"] = self.connection._redirect_uri()
+        with self.enter_registry_test_mode():
+            self.connection._finish_authorization("the code")
+
+    def test_a_consent_that_ended_is_explained_and_asked_for_once(self):
+        self.consent()
+        self.payt.oauth.tokens.clear()
+        self.payt.oauth.refresh_token = None
+        for _round in range(2):
+            self.pull()
+        self.assertEqual(len(self.payt.oauth.offered), 1)
+        self.assertFalse(self.connection.is_connected)
+        self.assertIn("log in at Payt again", self.connection.trouble)
+        self.assertEqual(len(self.connection.activity_ids), 1)
+        self.consent()
+        self.pull()
+        self.assertFalse(self.connection.trouble)
+
+    def test_a_copy_does_not_take_the_consent_of_the_original(self):
+        self.consent()
+        self.connection.sudo().fingerprint = "of another database"
+        self.payt.oauth.tokens.clear()
+        with self.assertRaisesRegex(UserError, "copy"):
+            self.connection.action_test()
+        self.assertFalse(self.payt.oauth.offered)
+        # With a consent of its own it may; but it is not live by that.
+        self.consent()
+        with self.enter_registry_test_mode():
+            self.connection.action_test()
+        self.assertFalse(self.connection.is_live)
+
+    def test_an_application_can_be_tested_before_it_is_saved(self):
+        """The wizard makes the connection in the transaction of the test."""
+        self.connection.active = False
+        wizard = self.env["payt.connect.wizard"].create(
+            {
+                "company_id": self.company.id,
+                "environment": "custom",
+                "api_base_url": self.payt.address,
+                "auth_mode": "client_credentials",
+                "client_id": CLIENT_ID,
+                "client_secret": CLIENT_SECRET,
+                "start_date": "2025-01-01",
+            }
+        )
+        read = DatabaseTokenStore._read
+
+        def unseen(store, cr, lock):
+            store._connection_id = 0
+            return read(store, cr, lock)
+
+        # As a transaction of its own sees it: the row is not there yet.
+        self.patch(DatabaseTokenStore, "_read", unseen)
+        with self.enter_registry_test_mode():
+            wizard.action_test()
+        self.assertIn("7001: Simulator", wizard.administration_choice)
+        self.assertEqual(wizard.administration_id, "7001")
 
     def test_managers_write_secrets_and_cannot_read_them(self):
         manager = new_test_user(

@@ -165,6 +165,134 @@ class TestPayments(PaytCommon):
         for line in transaction.payment_id.move_id.line_ids:
             self.assertTrue(line.reconciled)
 
+    def test_a_refund_reopens_the_invoice_too(self):
+        move = self.sent(100.0)
+        payt_id = self.pay(move)
+        self.pull()
+        self.payt.control_take_back({"id": payt_id, "status": "refunded"})
+        for _round in range(2):
+            self.sync()
+        transaction = self.transaction(payt_id)
+        self.assertEqual(transaction.state, "reversed")
+        self.assertEqual(transaction.activity_ids.summary, "Refunded")
+        self.assertEqual(move.amount_residual, 100.0)
+        reversals = self.env["account.move"].search_count(
+            [("reversed_entry_id", "=", transaction.payment_id.move_id.id)]
+        )
+        self.assertEqual(reversals, 1)
+
+    def test_part_of_a_payment_taken_back_waits_for_a_person(self):
+        first, second = self.invoice(100.0), self.invoice(50.0)
+        self.push()
+        with self.payt.locked() as state:
+            transaction = state.start_payment(
+                [self.at_payt(first), self.at_payt(second)]
+            )
+            state.finish_payment(transaction, "paid")
+        self.pull()
+        with self.payt.locked() as state:
+            state.take_back(transaction, "refunded")
+            # Only the second invoice's part went back.
+            kept = [
+                row
+                for row in state.payments.values()
+                if row["total_amount"] < 0 and row["total_amount"] != -50
+            ]
+            for row in kept:
+                state.payments.pop(row["id"])
+        self.pull()
+        booked = self.transaction(transaction["id"])
+        self.assertEqual(booked.state, "attention")
+        self.assertEqual(first.amount_residual, 0.0)
+
+    # ------------------------------------------------- what no rule can decide
+
+    def assert_waits(self, move, problem):
+        """The payment is not booked, a person is called, and Payt is not told
+        that the invoice is open."""
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "attention")
+        self.assertIn(problem, transaction.problem)
+        self.assertTrue(transaction.activity_ids)
+        self.assertFalse(self.env["account.payment"].search([]))
+        self.assertEqual(move.amount_residual, 100.0)
+        self.sync()
+        self.assertEqual(self.at_payt(move)["open_amount"], 0)
+
+    def test_another_currency_waits_for_a_person(self):
+        move = self.sent(100.0)
+        payt_id = self.pay(move)
+        self.payt.state.psp_transactions[payt_id]["currency_code"] = "GBP"
+        self.pull()
+        self.assert_waits(move, "currency")
+
+    def test_parts_that_do_not_add_up_wait_for_a_person(self):
+        move = self.sent(100.0)
+        payt_id = self.pay(move)
+        self.payt.state.psp_transactions[payt_id]["amount"] += 1
+        self.pull()
+        self.assert_waits(move, "add up")
+
+    def test_a_payment_for_a_draft_waits_for_a_person(self):
+        move = self.sent(100.0)
+        self.pay(move)
+        move.button_draft()
+        self.pull()
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "attention")
+        self.assertIn("not posted", transaction.problem)
+
+    def test_a_payment_for_several_payers_waits_for_a_person(self):
+        other = self._create_payer("Tweede bewoner", "tweede@example.com")
+        first, second = self.invoice(100.0), self.invoice(50.0, payer=other)
+        self.push()
+        with self.payt.locked() as state:
+            transaction = state.start_payment(
+                [self.at_payt(first), self.at_payt(second)]
+            )
+            state.finish_payment(transaction, "paid")
+        self.pull()
+        self.assert_waits(first, "several payers")
+
+    def test_a_payment_for_an_invoice_of_somebody_else_is_left_alone(self):
+        """Payt's administration may hold invoices that do not come from here."""
+        move = self.sent(100.0)
+        with self.payt.locked() as state:
+            values = {**self.at_payt(move), "invoice_number": "X/1"}
+            values.pop("id")
+            stranger = state.insert(
+                "invoices", {**values, "invoice_identifier": "other-1"}
+            )
+            transaction = state.start_payment([stranger])
+            state.finish_payment(transaction, "paid")
+        self.pull()
+        booked = self.transaction(transaction["id"])
+        self.assertEqual(booked.state, "attention")
+        self.assertFalse(self.env["account.payment"].search([]))
+
+    def test_what_people_read_of_a_way_of_paying(self):
+        move = self.sent(100.0)
+        labels = {}
+        for method in ("ideal", "direct_debit", "bankline_2030"):
+            payt_id = self.pay(move, method=method, status="failed")
+            self.pull()
+            labels[method] = self.transaction(payt_id)
+        self.assertEqual(labels["ideal"].method_label, "iDEAL | Wero")
+        self.assertEqual(labels["direct_debit"].method_label, "Direct debit")
+        # A way of paying that is newer than this addon.
+        unknown = labels["bankline_2030"]
+        self.assertEqual(unknown.method_label, "bankline_2030")
+        self.assertEqual(unknown.method_kind, "other")
+
+    def test_a_status_that_we_do_not_know_is_no_money(self):
+        move = self.sent(100.0)
+        payt_id = self.pay(move, status="failed")
+        self.payt.state.psp_transactions[payt_id]["status"] = "authorised"
+        self.pull()
+        self.assertEqual(self.transaction(payt_id).status, "processing")
+        self.assertFalse(self.connection.last_error)
+        self.assertEqual(move.amount_residual, 100.0)
+
     def test_a_chargeback_before_we_saw_the_payment_leaves_nothing(self):
         move = self.sent(100.0)
         payt_id = self.pay(move)

@@ -1,7 +1,7 @@
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
-from .common import PaytCommon
+from .common import STATIC_TOKEN, PaytCommon
 
 
 @tagged("post_install", "-at_install")
@@ -73,6 +73,38 @@ class TestPull(PaytCommon):
         self.pull()
         statuses = {self.mirror(move).status for move in moves}
         self.assertEqual(statuses, {"reminder"})
+
+    def test_what_a_job_writes_is_in_the_language_of_who_reads_it(self):
+        self.env["res.lang"]._activate_lang("nl_NL")
+        self.env.user.lang = "nl_NL"
+        self.phase("reminder_2")
+        self.connection.sudo().api_token = "wrong"
+        self.pull()
+        self.assertEqual(
+            self.connection.activity_ids.summary, "Payt laat ons niet binnen"
+        )
+        self.connection.sudo().api_token = STATIC_TOKEN
+        self.pull()
+        self.assertIn("Payt: Herinnering 2", self.move.message_ids[:1].body)
+
+    def test_trouble_is_over_when_all_lists_can_be_read(self):
+        self.payt.faults.add(
+            {
+                "kind": "missing_scope",
+                "operation": "GET /v1/notes",
+                "scope": "notes:read",
+            }
+        )
+        self.pull()
+        self.assertEqual(self.connection.last_error_code, "permission")
+        self.assertIn("notes:read", self.connection.trouble)
+        # Sending goes well, but the notes still cannot be read.
+        self.invoice()
+        self.push()
+        self.assertTrue(self.connection.trouble)
+        self.pull()
+        self.assertFalse(self.connection.trouble)
+        self.assertFalse(self.connection.last_error)
 
     def test_one_refused_list_does_not_stop_the_others(self):
         self.phase("reminder_1")
@@ -490,6 +522,27 @@ class TestPull(PaytCommon):
         self.push()
         stored = self.payt.state.find("invoices", invoice_number=name)
         self.assertEqual(stored["open_amount"], 0)
+        self.assertFalse(self.differences())
+
+    def test_another_total_is_for_a_person_and_mended_by_a_credit(self):
+        stored = self.at_payt(self.move)
+        stored["total_amount"] = stored["total_amount"] + 5
+        self.payt.state.touch(stored)
+        self.pull()
+        row = self.differences()
+        self.assertEqual((row.kind, row.difference), ("total", -5.0))
+        # Payt does not change a total, so there is nothing to send.
+        row.action_mend()
+        self.assertFalse(self.operations(state="pending"))
+        action = row.action_credit()
+        wizard = (
+            self.env[action["res_model"]]
+            .with_context(**action["context"])
+            .create({"journal_id": self.move.journal_id.id})
+        )
+        result = wizard.modify_moves()
+        self.env["account.move"].browse(result["res_id"]).action_post()
+        self.sync()
         self.assertFalse(self.differences())
 
     def test_webhooks_gone_silent_are_noticed(self):

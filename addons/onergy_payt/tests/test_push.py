@@ -1,3 +1,4 @@
+from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
@@ -294,6 +295,25 @@ class TestPush(PaytCommon):
         self.assertEqual(operation.state, "failed")
         self.assertIn("invoices:write", operation.reason)
         self.assertTrue(self.payt.state.debtors)
+
+    def test_a_long_retry_after_moves_the_next_try(self):
+        self.payt.faults.add(
+            {
+                "kind": "rate_limit",
+                "operation": "POST /v1/contacts",
+                "retry_after": 5000,
+            }
+        )
+        move = self.invoice()
+        before = fields.Datetime.now()
+        self.push()
+        (waiting,) = self.operations(error_code="rate_limit")
+        self.assertEqual(waiting.kind, "debtor")
+        self.assertGreaterEqual((waiting.next_try - before).total_seconds(), 4990)
+        self.run_cron("push")
+        self.assertFalse(self.at_payt(move))
+        self.push()
+        self.assertFalse(self.operations(error_code="rate_limit"))
 
     def test_a_dead_payt_never_stops_posting_and_catches_up(self):
         self.payt.faults.add({"kind": "cut_before", "times": 999})

@@ -102,6 +102,23 @@ class TestWebhook(PaytCommon, HttpCase):
         self.assertEqual(move.amount_residual, 100.0)
         self.assertEqual(self.events().state, "done")
 
+    def test_an_answer_does_not_wait_for_payt(self):
+        """200 within a second: keeping the event is all that happens."""
+        self.payt.counts.clear()
+        self.deliver(self.event(uid="warm"))
+        with self.assertQueryCount(40):
+            self.deliver(self.event())
+        self.assertFalse(self.payt.counts)
+
+    def test_events_in_words(self):
+        self.deliver(self.event("invoice_paid", "e1"))
+        self.deliver(self.event("invoice_teleported", "e2"))
+        new, paid = self.events()
+        self.assertEqual(paid.label, "Invoice: paid")
+        self.assertEqual(paid.with_context(lang="nl_NL").kind, "invoice_paid")
+        # An event that is newer than this addon is shown as it came.
+        self.assertEqual((new.label, new.kind), ("invoice_teleported", "other"))
+
     def test_an_event_that_means_nothing_to_us_is_kept_and_left(self):
         self.deliver(self.event("creditworthiness_changed"))
         self.assertEqual(self.events().state, "ignored")
