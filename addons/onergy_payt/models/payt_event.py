@@ -76,9 +76,8 @@ class PaytEvent(models.Model):
     def _compute_label(self):
         labels = dict(self._fields["kind"]._description_selection(self.env))
         for event in self:
-            event.label = (
-                event.name if event.kind == "other" else labels.get(event.kind)
-            )
+            unknown = event.kind == "other"
+            event.label = event.name if unknown else labels.get(event.kind)
 
     @api.model
     def _is_signed(self, connection, raw, signature):

@@ -141,15 +141,14 @@ class PaytTransaction(models.Model):
     @api.model
     def _values(self, connection, row, currencies):
         currency = currencies[row["currency_code"]]
+        # A status that we do not know yet is no money yet.
+        status = row["status"]
         return {
             "connection_id": connection.id,
             "payt_id": text_id(row["id"]),
             "currency_id": currency.id,
             "amount": float(parse_money(row["amount"])),
-            # A word that we do not know yet is no money yet.
-            "status": row["status"]
-            if row["status"] in dict(STATUSES)
-            else "processing",
+            "status": status if status in dict(STATUSES) else "processing",
             "method": row.get("payment_method"),
             "paid_date": parse_utc(row.get("paid_at")),
             "reversal_code": row.get("reversal_code"),

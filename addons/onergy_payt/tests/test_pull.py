@@ -88,13 +88,8 @@ class TestPull(PaytCommon):
         self.assertIn("Payt: Herinnering 2", self.move.message_ids[:1].body)
 
     def test_trouble_is_over_when_all_lists_can_be_read(self):
-        self.payt.faults.add(
-            {
-                "kind": "missing_scope",
-                "operation": "GET /v1/notes",
-                "scope": "notes:read",
-            }
-        )
+        refused = {"kind": "missing_scope", "operation": "GET /v1/notes"}
+        self.payt.faults.add({**refused, "scope": "notes:read"})
         self.pull()
         self.assertEqual(self.connection.last_error_code, "permission")
         self.assertIn("notes:read", self.connection.trouble)

@@ -297,13 +297,8 @@ class TestPush(PaytCommon):
         self.assertTrue(self.payt.state.debtors)
 
     def test_a_long_retry_after_moves_the_next_try(self):
-        self.payt.faults.add(
-            {
-                "kind": "rate_limit",
-                "operation": "POST /v1/contacts",
-                "retry_after": 5000,
-            }
-        )
+        busy = {"kind": "rate_limit", "operation": "POST /v1/contacts"}
+        self.payt.faults.add({**busy, "retry_after": 5000})
         move = self.invoice()
         before = fields.Datetime.now()
         self.push()
