@@ -7,7 +7,7 @@
     "author": "Onergy",
     "website": "https://github.com/onergy/onergy-residents",
     "development_status": "Beta",
-    "depends": ["onergy_residents"],
+    "depends": ["account_payment", "onergy_residents"],
     "external_dependencies": {"python": ["requests"]},
     "data": [
         "security/onergy_payt_security.xml",

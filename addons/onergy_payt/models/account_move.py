@@ -34,6 +34,23 @@ class AccountMove(models.Model):
             return problem
         return problem._explain(notice.reversal_code)
 
+    def _payt_get_payment_url(self):
+        """Return the address of Payt's page where this bill can be paid, or False."""
+        self.ensure_one()
+        # sudo: whoever may see a bill may see where to pay it
+        notice = self.sudo().payt_invoice_id
+        payable = (
+            self.move_type == "out_invoice"
+            and self.state == "posted"
+            and self.amount_residual
+            and notice.status != "deleted"
+        )
+        return payable and notice.public_url
+
+    def _has_to_be_paid(self):
+        """Whoever can pay at Payt pays there: two places to pay make two payments."""
+        return super()._has_to_be_paid() and not self._payt_get_payment_url()
+
     def _post(self, soft=True):
         posted = super()._post(soft)
         posted._payt_queue()

@@ -1,4 +1,6 @@
-from odoo import fields, models
+from odoo import api, fields, models
+
+from .payt_mandate import STATES
 
 
 class OnergyMandate(models.Model):
@@ -11,6 +13,19 @@ class OnergyMandate(models.Model):
         groups="onergy_residents.group_customer_service,"
         "onergy_residents.group_accountant",
     )
+    payt_state = fields.Selection(
+        STATES,
+        "Mandate at Payt",
+        compute="_compute_payt_state",
+        groups="onergy_residents.group_customer_service,"
+        "onergy_residents.group_accountant",
+    )
+
+    @api.depends("payt_mandate_ids.state")
+    def _compute_payt_state(self):
+        """The state of the newest one at Payt."""
+        for mandate in self:
+            mandate.payt_state = mandate.payt_mandate_ids.sorted("id")[-1:].state
 
     def _mandate_changed(self):
         result = super()._mandate_changed()

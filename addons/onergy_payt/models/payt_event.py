@@ -48,6 +48,7 @@ class PaytEvent(models.Model):
         EVENTS, "Kind of event", compute="_compute_kind", store=True, index=True
     )
     label = fields.Char("Event", compute="_compute_label")
+    invoice_id = fields.Many2one("payt.invoice", "About", compute="_compute_invoice_id")
     body = fields.Text("As received", readonly=True, groups="base.group_system")
     resource_type = fields.Char(readonly=True)
     resource_payt_id = fields.Char("Payt ID", readonly=True)
@@ -78,6 +79,20 @@ class PaytEvent(models.Model):
         for event in self:
             unknown = event.kind == "other"
             event.label = event.name if unknown else labels.get(event.kind)
+
+    @api.depends("resource_type", "resource_payt_id", "connection_id")
+    def _compute_invoice_id(self):
+        about = self.filtered(lambda event: event.resource_type == "invoice")
+        invoices = self.env["payt.invoice"].search(
+            [
+                ("connection_id", "in", about.connection_id.ids),
+                ("payt_id", "in", about.mapped("resource_payt_id")),
+            ]
+        )
+        by_key = {(i.connection_id, i.payt_id): i for i in invoices}
+        for event in self:
+            key = (event.connection_id, event.resource_payt_id)
+            event.invoice_id = event in about and by_key.get(key)
 
     @api.model
     def _is_signed(self, connection, raw, signature):

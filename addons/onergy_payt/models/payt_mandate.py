@@ -2,6 +2,12 @@ from odoo import api, fields, models
 
 from ..client import text_id
 
+STATES = [
+    ("new", "Not registered yet"),
+    ("registered", "Registered"),
+    ("revoked", "Revoked"),
+]
+
 
 class PaytMandate(models.Model):
     """What Payt knows of a direct debit mandate, under the reference that was signed.
@@ -41,11 +47,7 @@ class PaytMandate(models.Model):
         "In use", readonly=True, help="Off: to be revoked at Payt, or revoked already."
     )
     state = fields.Selection(
-        [
-            ("new", "Not at Payt"),
-            ("registered", "At Payt"),
-            ("revoked", "Revoked"),
-        ],
+        STATES,
         "At Payt",
         default="new",
         required=True,

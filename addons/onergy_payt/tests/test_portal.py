@@ -72,6 +72,21 @@ class TestPortal(PaytCommon, HttpCase):
         self.assertIn(self.mirror(move).public_url, text)
         self.assertIn(f"/my/invoices/{move.id}", text)
 
+    def test_a_bill_is_paid_at_one_place(self):
+        """Two places to pay would make two payments."""
+        set_param = self.env["ir.config_parameter"].set_param
+        set_param("account_payment.enable_portal_payment", "True")
+        move = self.bill()
+        url = f"/my/invoices/{move.id}"
+        self.assertIn("#pay_with", self.page(url))
+        self.sync()
+        text = self.page(url)
+        self.assertIn(self.mirror(move).public_url, text)
+        self.assertNotIn("#pay_with", text)
+        self.pay(move)
+        self.sync()
+        self.assertNotIn(self.mirror(move).public_url, self.page(url))
+
     def test_only_what_is_open(self):
         paid, unpaid = self.bill(), self.bill(amount=50.0)
         self.sync()

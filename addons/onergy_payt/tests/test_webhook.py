@@ -144,6 +144,8 @@ class TestWebhook(PaytCommon, HttpCase):
         self.run_cron("event")
         self.assertEqual(move.payment_state, "paid")
         self.assertEqual(self.mirror(move).status, "paid")
+        paid = self.events().filtered(lambda event: event.kind == "invoice_paid")
+        self.assertEqual(paid.invoice_id, self.mirror(move))
 
     def test_events_wait_while_payt_is_down(self):
         self.deliver(self.event())
