@@ -2,7 +2,6 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from itertools import zip_longest
 
 from odoo import api, models
 from odoo.tools import SQL, format_date
@@ -151,7 +150,7 @@ class OnergySettlementCalculator(models.AbstractModel):
     def _get_prices(self, periods):
         """Per period: ({component: Timeline}, errors)."""
         Tariff = self.env["onergy.tariff"]
-        tariffs, timelines = {}, {}
+        tariffs, above, timelines = {}, {}, {}
         result = []
         for period in periods:
             home, site = period.contract.connection_id, period.contract.complex_id
@@ -160,29 +159,34 @@ class OnergySettlementCalculator(models.AbstractModel):
                 continue
             if site not in tariffs:
                 tariffs[site] = Tariff._get_tariffs(site)
+                above[site] = tariffs[site]._get_days_above()
             key = (site, home._get_service_set(), home.delivery_set_id)
             key += (home.service_cooling, period.part)
             if key not in timelines:
                 timelines[key] = Tariff._get_price_timelines(
                     home, tariffs[site], period.part
                 )
-            result.append((timelines[key], self._get_cap_errors(tariffs[site], period)))
+            result.append((timelines[key], self._get_cap_errors(above[site], period)))
         return result
 
-    def _get_cap_errors(self, tariffs, period):
-        """A price above the maximum is not billed: by law it is the maximum."""
-        above = self.env["onergy.tariff"]
-        for tariff, following in zip_longest(tariffs, tariffs[1:]):
-            ends = not following or following.valid_from > period.start
-            if tariff.valid_from <= period.end and ends and tariff.above_cap_count:
-                above |= tariff
+    def _get_cap_errors(self, above, period):
+        """A price above the maximum is not billed: by law it is the maximum.
+
+        :param above: as of ``onergy.tariff._get_days_above``
+        """
+        firsts = {}
+        for tariff, start, end in above:
+            if start <= period.end and end >= period.start:
+                day = max(start, period.start)
+                firsts[tariff] = min(day, firsts.get(tariff, day))
         return [
             self.env._(
-                "%(tariff)s has prices above the maximum tariff. Make a new version of "
-                "it first.",
+                "%(tariff)s has prices above the maximum tariff of %(day)s. Make a new "
+                "version of it, or a tariff from that day, first.",
                 tariff=tariff.name,
+                day=format_date(self.env, day),
             )
-            for tariff in above
+            for tariff, day in firsts.items()
         ]
 
     # -- weather -------------------------------------------------------------------

@@ -1,9 +1,13 @@
 from collections import defaultdict
+from datetime import date
 from decimal import Decimal
+from itertools import zip_longest
 
 from odoo import api, fields, models
+from odoo.tools import format_date
 
 from ..engine import Timeline
+from ..engine.timeline import ONE_DAY
 
 
 class OnergyTariff(models.Model):
@@ -71,11 +75,43 @@ class OnergyTariff(models.Model):
     def _check_caps(self):
         self.line_ids._check_cap()
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        tariffs = super().create(vals_list)
+        tariffs._recheck_all()
+        return tariffs
+
     def write(self, vals):
         result = super().write(vals)
         if vals.keys() & {"valid_from", "decided_on", "complex_ids", "active"}:
-            self.line_ids._recheck_caps()
+            self._recheck_all()
         return result
+
+    def unlink(self):
+        companies = self.company_id
+        result = super().unlink()
+        self._recheck_all(companies)
+        return result
+
+    def _recheck_all(self, companies=None):
+        """Look at every price again: where one tariff begins another one ends."""
+        companies = companies or self.company_id
+        lines = self.env["onergy.tariff.line"].search(
+            [("company_id", "in", companies.ids)]
+        )
+        (lines | self.exists().line_ids)._recheck_caps()
+
+    def _log_above_cap(self, day, lines):
+        self.ensure_one()
+        self._message_log(
+            body=self.env._(
+                "Above the maximum tariff that holds from %(day)s, as it is known now: "
+                "%(lines)s. Decide on a new tariff from that day and correct the bills "
+                "that have these prices.",
+                day=format_date(self.env, day),
+                lines=", ".join(lines.mapped("display_name")),
+            )
+        )
 
     def copy_data(self, default=None):
         data = super().copy_data(default)
@@ -102,6 +138,42 @@ class OnergyTariff(models.Model):
         self.ensure_one()
         regimes = set(self.complex_ids.mapped("regime"))
         return not regimes or "warmtewet" in regimes
+
+    def _get_last_days(self):
+        """{tariff: last day on which it holds for some complex}"""
+        others = self.search([("company_id", "in", self.company_id.ids)])
+        result = {}
+        for record in self:
+            later = others.filtered(
+                lambda t, r=record: (
+                    t.company_id == r.company_id and t.valid_from > r.valid_from
+                )
+            )
+            last_days = []
+            for site in record.complex_ids or [record.complex_ids]:
+                next_days = later.filtered(
+                    lambda t, s=site: s in t.complex_ids if s else not t.complex_ids
+                ).mapped("valid_from")
+                last_days.append(min(next_days) - ONE_DAY if next_days else date.max)
+            result[record] = max(last_days)
+        return result
+
+    def _get_days_above(self):
+        """When the prices of these tariffs are above the maximum.
+
+        :param self: as of :meth:`_get_tariffs`
+        :return: list of (tariff, first day, last day)
+        """
+        caps = self.env["onergy.tariff.cap"].search([])
+        result = []
+        for tariff, following in zip_longest(self, self[1:]):
+            last = following.valid_from - ONE_DAY if following else date.max
+            for line in tariff.line_ids:
+                result += [
+                    (tariff, first, end)
+                    for first, end, _cap in line._get_days_above(caps, last)
+                ]
+        return result
 
     @api.model
     def _get_tariffs(self, complex_, known_on=None):

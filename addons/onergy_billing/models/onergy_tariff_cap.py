@@ -86,11 +86,19 @@ class OnergyTariffCap(models.Model):
                 ("valid_from", "<=", day),
                 ("valid_to", ">=", day),
             ]
-        ).filtered(lambda cap: cap._concerns(line, known_on))
+        )
+        return candidates._get_lowest(line, day, known_on)
+
+    def _get_lowest(self, line, day, known_on=None):
+        """The lowest of these maxima that holds for a price on a day."""
         in_force = {}
-        for cap in candidates.sorted(
-            lambda c: (c.valid_from, fields.Date.to_string(c.decided_on) or "")
-        ):
+        for cap in self.filtered(
+            lambda c: (
+                (c.component, c.unit) == (line.component, line.unit)
+                and c.valid_from <= day <= c.valid_to
+                and c._concerns(line, known_on)
+            )
+        ).sorted(lambda c: (c.valid_from, fields.Date.to_string(c.decided_on) or "")):
             in_force[cap.service_set, cap.tier_from] = cap
         return min(in_force.values(), key=lambda cap: cap.amount, default=self.browse())
 

@@ -3,6 +3,7 @@ from odoo.exceptions import ValidationError
 from odoo.tools import format_amount, format_date
 
 from ..engine import Price
+from ..engine.timeline import ONE_DAY, split
 from .const import (
     COMPONENT_UNITS,
     COMPONENTS,
@@ -185,28 +186,54 @@ class OnergyTariffLine(models.Model):
             return Cap
         return Cap._get_in_force(self, self.tariff_id.valid_from, known_on)
 
+    def _get_days_above(self, caps, last):
+        """Days on which this price is more than is allowed.
+
+        A tariff that is followed by no other holds on, also under the lower maximum of
+        a next year.
+
+        :param caps: every ``onergy.tariff.cap``
+        :param last: last day on which the price holds
+        :return: list of (first day, last day, maximum)
+        """
+        self.ensure_one()
+        first = self.tariff_id.valid_from
+        if first > last or not self.tariff_id._is_capped():
+            return []
+        own = caps.filtered(
+            lambda c: (c.component, c.unit) == (self.component, self.unit)
+        )
+        cuts = own.mapped("valid_from")
+        cuts += [cap.valid_to + ONE_DAY for cap in own if cap.valid_to < last]
+        days = [
+            (start, end, own._get_lowest(self, start))
+            for start, end in split(first, last, cuts)
+        ]
+        return [row for row in days if row[2] and self._exceeds(row[2])]
+
     def _recheck_caps(self):
-        """Mark the prices that are above the maximum as it is known today."""
+        """Mark the prices that are above a maximum as it is known today.
+
+        The maxima of all days until the next tariff count.
+        """
+        caps = self.env["onergy.tariff.cap"].search([])
+        last_days = self.tariff_id._get_last_days()
         found = {}
         for record in self:
-            cap = record._get_cap()
-            above = bool(cap and record._exceeds(cap))
-            if (record.cap_id, record.is_above_cap) != (cap, above):
-                found.setdefault((cap, above), self.browse())
-                found[cap, above] |= record
-        newly_above = self.browse()
-        for (cap, above), lines in found.items():
-            if above:
-                newly_above |= lines.filtered(lambda ln: not ln.is_above_cap)
-            lines.write({"cap_id": cap.id, "is_above_cap": above})
-        for tariff, lines in newly_above.grouped("tariff_id").items():
-            tariff._message_log(
-                body=self.env._(
-                    "Above the maximum tariff as it is known now: %(lines)s. Decide on "
-                    "a new version of this tariff and correct the bills.",
-                    lines=", ".join(lines.mapped("display_name")),
-                )
-            )
+            above = record._get_days_above(caps, last_days[record.tariff_id])
+            cap = above[0][2] if above else record._get_cap()
+            if (record.cap_id, record.is_above_cap) != (cap, bool(above)):
+                key = (cap, above[0][0] if above else False)
+                found[key] = found.get(key, self.browse()) | record
+        newly_above = {}
+        for (cap, day), lines in found.items():
+            if day:
+                fresh = lines.filtered(lambda ln: not ln.is_above_cap)
+                newly_above[day] = newly_above.get(day, self.browse()) | fresh
+            lines.write({"cap_id": cap.id, "is_above_cap": bool(day)})
+        for day, above in newly_above.items():
+            for tariff, lines in above.grouped("tariff_id").items():
+                tariff._log_above_cap(day, lines)
 
     def action_open_tariff(self):
         self.ensure_one()

@@ -320,7 +320,9 @@ class TestCorrection(SettlementCommon):
         super().setUpClass()
         cls._load_case_a()
         # Billed before anybody knew that the price was above the maximum.
-        cls.tariff_2024.line_ids.is_above_cap = False
+        caps = cls.env["onergy.tariff.cap"].search([("decided_on", "=", "2024-06-25")])
+        cls.corrected_caps = [cap.copy_data()[0] for cap in caps]
+        caps.unlink()
 
     def correct(self, **values):
         return self.settle(kind="correction", date_from="2024-01-01", **values)
@@ -390,7 +392,29 @@ class TestCorrection(SettlementCommon):
         self.assertFalse(self.correct(with_readings=True, post=False).settlement_ids)
 
     def test_price_above_the_maximum_is_not_billed(self):
-        self.tariff_2024.line_ids._recheck_caps()
+        self.env["onergy.tariff.cap"].create(self.corrected_caps)
         settlement = self.settle(post=False).settlement_ids
         self.assertEqual(settlement.state, "blocked")
         self.assertIn("above the maximum tariff", settlement.errors)
+
+    def test_tariff_that_runs_on_under_a_lower_maximum(self):
+        """Billed until the day before that; marked for who decides on tariffs."""
+        self.assertFalse(any(self.tariff_2024.line_ids.mapped("is_above_cap")))
+        self.tariff_2025.active = False
+        heat = self.tariff_2024.line_ids.filtered(lambda ln: ln.component == "heat")
+        self.assertTrue(heat.is_above_cap)
+        self.assertEqual(heat.cap_amount, 43.79)
+        settlement = self.settle(post=False).settlement_ids
+        self.assertEqual(settlement.state, "blocked")
+        self.assertRegex(settlement.errors, "maximum tariff of 01.01.2025")
+        settlement.action_cancel()
+        self.complex.billing_cycle = "year"  # days of 2024 only
+        self._load_readings(("OLD", "2024-12-31", "422.000"))
+        settlement = self.settle(post=False).settlement_ids
+        self.assertEqual(settlement.state, "ready", settlement.errors)
+        settlement.action_cancel()
+        self.tariff_2025.active = True
+        self.assertFalse(heat.is_above_cap)
+        self.complex.billing_cycle = "anniversary"
+        settlement = self.settle(post=False).settlement_ids
+        self.assertEqual(settlement.state, "ready", settlement.errors)
