@@ -1,5 +1,7 @@
 from odoo import api, fields, models
 
+from .onergy_outage import to_dutch_day
+
 
 class OnergyNotice(models.Model):
     """An outage that residents are told of is also one they may be paid for."""
@@ -44,7 +46,7 @@ class OnergyNotice(models.Model):
             "connection_ids": self.connection_ids.ids,
             "date_start": self.date_start,
             "date_end": self.date_solved,
-            "announced_on": is_announced and self.date_published.date(),
+            "announced_on": is_announced and to_dutch_day(self, self.date_published),
         }
 
     def write(self, vals):
@@ -74,6 +76,6 @@ class OnergyNotice(models.Model):
         for notice in notices:
             outage = notice.outage_id
             if outage.amount and outage._hits(contract):
-                is_paid = contract in outage.payment_ids.contract_id
+                is_paid = contract in outage.payment_ids._filter_paid().contract_id
                 result[notice.id] = (outage.amount, is_paid)
         return result

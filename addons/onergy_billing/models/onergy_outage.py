@@ -19,6 +19,13 @@ REMINDER = "mail.mail_activity_data_todo"
 NEAR_DAYS = 30
 
 
+def to_dutch_day(record, moment):
+    """The day on which a moment (in UTC) falls for who lives here."""
+    return fields.Datetime.context_timestamp(
+        record.with_context(tz="Europe/Amsterdam"), moment
+    ).date()
+
+
 class OnergyOutage(models.Model):
     """An interruption of the heat supply and what the residents are due for it."""
 
@@ -96,9 +103,9 @@ class OnergyOutage(models.Model):
             if record.date_start and record.date_end:
                 seconds = (record.date_end - record.date_start).total_seconds()
                 record.hours = seconds / 3600
-                record.pay_before = record.date_end.date() + relativedelta(
-                    months=PAY_MONTHS
-                )
+                record.pay_before = to_dutch_day(
+                    record, record.date_end
+                ) + relativedelta(months=PAY_MONTHS)
             else:
                 record.hours = 0.0
                 record.pay_before = False
@@ -112,7 +119,8 @@ class OnergyOutage(models.Model):
                 seconds = int((record.date_end - record.date_start).total_seconds())
             announced = None
             if record.announced_on and record.date_start:
-                announced = (record.date_start.date() - record.announced_on).days
+                day = to_dutch_day(record, record.date_start)
+                announced = (day - record.announced_on).days
             record.amount = float(
                 outage_compensation(
                     Decimal(seconds) / 3600,
@@ -123,7 +131,7 @@ class OnergyOutage(models.Model):
                 )
             )
 
-    @api.depends("amount", "pay_before", "payment_ids")
+    @api.depends("amount", "pay_before", "payment_ids.settlement_id.state")
     def _compute_unpaid(self):
         today = fields.Date.context_today(self)
         for record in self:
@@ -142,13 +150,13 @@ class OnergyOutage(models.Model):
                 record.pay_state = "open"
 
     def _get_unpaid_contracts(self):
-        """Contracts that were hit and have the compensation on no bill yet."""
+        """Contracts that were hit and have the compensation on no posted bill yet."""
         self.ensure_one()
         domain = [("complex_id", "=", self.complex_id.id)]
         if self.connection_ids:
             domain = [("connection_id", "in", self.connection_ids.ids)]
         contracts = self.env["onergy.contract"].search(domain)
-        paid = self.payment_ids.contract_id
+        paid = self.payment_ids._filter_paid().contract_id
         return contracts.filtered(lambda c: c not in paid and self._hits(c))
 
     def action_pay_separately(self):
@@ -162,13 +170,22 @@ class OnergyOutage(models.Model):
         contracts = self._get_unpaid_contracts() if self.amount else False
         if not contracts:
             raise UserError(self.env._("Everybody who is due this has it."))
+        contracts -= self.payment_ids.contract_id  # these are on a bill that waits
+        if not contracts:
+            raise UserError(
+                self.env._(
+                    "Who is still due this has it on a bill that waits to be posted. "
+                    "Post that bill, or leave it out of its run first."
+                )
+            )
         moves = (
             self.env["account.move"]
             .with_company(self.company_id)
             .with_context(**QUIET)
             ._onergy_create_posted([self._prepare_refund(c) for c in contracts])
         )
-        self.env["onergy.outage.payment"].create(
+        # sudo: only this button writes that somebody was paid
+        self.env["onergy.outage.payment"].sudo().create(
             [
                 {
                     "outage_id": self.id,
@@ -179,7 +196,8 @@ class OnergyOutage(models.Model):
                 for contract, move in zip(contracts, moves, strict=True)
             ]
         )
-        self.activity_unlink([REMINDER])
+        if not self._get_unpaid_contracts():
+            self.activity_unlink([REMINDER])
         return {
             **self.env["ir.actions.actions"]._for_xml_id(
                 "account.action_move_out_refund_type"
@@ -256,9 +274,7 @@ class OnergyOutage(models.Model):
     def _hits(self, contract):
         """Whether a contract's home was without heat while it was running."""
         self.ensure_one()
-        day = fields.Datetime.context_timestamp(
-            self.with_context(tz="Europe/Amsterdam"), self.date_start
-        ).date()
+        day = to_dutch_day(self, self.date_start)
         is_running = contract.date_start <= day and (
             not contract.date_end or contract.date_end >= day
         )

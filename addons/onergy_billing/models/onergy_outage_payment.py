@@ -35,3 +35,7 @@ class OnergyOutagePayment(models.Model):
     _contract_uniq = models.UniqueIndex(
         "(outage_id, contract_id)", "This contract already has this compensation."
     )
+
+    def _filter_paid(self):
+        """Those that the resident has; a bill that waits may still be left out."""
+        return self.filtered(lambda p: p.move_id or p.settlement_id.state == "posted")

@@ -1,6 +1,11 @@
+import logging
 from datetime import timedelta
 
+from psycopg2 import OperationalError
+
 from odoo import api, fields, models
+
+_logger = logging.getLogger(__name__)
 
 #: Days after the end of a contract in which its last readings come in.
 WAIT_DAYS = 7
@@ -34,13 +39,22 @@ class OnergySettlementFinal(models.Model):
         for company, contracts in due:
             if not company.onergy_plan_final_bills:
                 continue
-            run = self.with_company(company).create(
-                {
-                    "company_id": company.id,
-                    # A year that was not billed yet comes before the final bill.
-                    "kind": "due",
-                    "date_until": limit,
-                    "contract_ids": [fields.Command.set(contracts.ids)],
-                }
-            )
-            run.action_calculate()
+            try:
+                with self.env.cr.savepoint():
+                    self._make_final_run(company, contracts, limit)
+            except OperationalError:
+                raise  # of the database or of two at once: the job is done again
+            except Exception:  # of one company must not stop the others
+                _logger.exception("The final bills of %s were not made", company)
+
+    def _make_final_run(self, company, contracts, limit):
+        run = self.with_company(company).create(
+            {
+                "company_id": company.id,
+                # A year that was not billed yet comes before the final bill.
+                "kind": "due",
+                "date_until": limit,
+                "contract_ids": [fields.Command.set(contracts.ids)],
+            }
+        )
+        run.action_calculate()

@@ -53,13 +53,23 @@ class OnergySettlementDue(models.Model):
             ), cycle AS (
                 SELECT p.*,
                        CASE WHEN billing_cycle = 'anniversary' THEN
-                           (date_start + make_interval(years => extract(
-                               year FROM age(date_from, date_start))::int + 1))::date
+                           -- Of 29 February it is the 28th in most years.
+                           CASE WHEN anniversary > date_from THEN anniversary
+                                ELSE (date_start + make_interval(years => years + 1)
+                                     )::date END
                        ELSE make_date(
                            extract(year FROM date_from)::int
                            + (extract(month FROM date_from) >= month)::int, month, 1)
                        END AS next_start
                   FROM open_period p
+                 CROSS JOIN LATERAL (
+                      SELECT (extract(year FROM date_from)
+                              - extract(year FROM date_start))::int AS years
+                 ) since
+                 CROSS JOIN LATERAL (
+                      SELECT (date_start + make_interval(years => years))::date
+                             AS anniversary
+                 ) this_year
                  WHERE date_end IS NULL OR date_end >= date_from
             ), period AS (
                 SELECT *, LEAST(next_start - 1, date_end) AS date_to,

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 
 from odoo import fields
 from odoo.tests import tagged
@@ -48,8 +48,10 @@ class TestNotice(PortalCase):
     def test_announced_works_are_registered_as_such(self):
         works = self.notice.copy({"kind": "planned"})
         works.action_publish()
+        # The day of who reads it: here it is a day later than UTC at night.
+        works.date_published = "2025-06-30 22:30:00"
         works.action_register_outage()
-        self.assertEqual(works.outage_id.announced_on, works.date_published.date())
+        self.assertEqual(works.outage_id.announced_on, date(2025, 7, 1))
 
     def test_resident_reads_what_he_gets(self):
         self.notice.action_register_outage()
@@ -74,5 +76,8 @@ class TestNotice(PortalCase):
                 "amount": 115,
             }
         )
+        # A bill that waits may still be left out.
+        self.assertIn("next bill", self.open_as("resident", "/my/notices"))
+        settlement.state = "posted"
         self.assertIn("on your bill", self.open_as("resident", "/my/notices"))
         self.assertNotIn("115.00", self.open_as("other", "/my/notices"))

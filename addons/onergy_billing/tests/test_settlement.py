@@ -1,9 +1,10 @@
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 
 from freezegun import freeze_time
 from lxml import etree
 
+from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import SQL
@@ -156,6 +157,26 @@ class TestSettlement(SettlementCommon):
         due = self.get_due()
         self.assertEqual((due.date_to, due.is_final), (date(2025, 2, 3), True))
 
+    def test_due_periods_of_a_contract_from_29_february(self):
+        """Each year begins the day after the last one ended, for ever."""
+        self.contract.date_start = "2024-02-29"
+        day = date(2024, 2, 29)
+        for last in ("2025-02-27", "2026-02-27"):
+            due = self.get_due()
+            self.assertEqual(
+                (due.date_from, due.date_to), (day, fields.Date.to_date(last))
+            )
+            self.env["onergy.settlement"].sudo().create(
+                {
+                    "contract_id": self.contract.id,
+                    "partner_id": self.payer.id,
+                    "date_from": due.date_from,
+                    "date_to": due.date_to,
+                    "state": "posted",
+                }
+            )
+            day = due.date_to + timedelta(days=1)
+
     def test_deadline_turns_red(self):
         settlement = self.settle(post=False).settlement_ids
         self.assertEqual(settlement.deadline, date(2025, 8, 11))
@@ -273,6 +294,64 @@ class TestSettlement(SettlementCommon):
                 [("contract_id", "=", self.contract.id)]
             )
         )
+
+    def test_compensation_on_a_bill_that_waits_is_not_paid(self):
+        self._load_case_a()
+        outage = self.env["onergy.outage"].create(
+            {
+                "name": "Pump",
+                "complex_id": self.complex.id,
+                "date_start": "2025-01-10 06:00:00",
+                "date_end": "2025-01-11 07:00:00",
+            }
+        )
+        run = self.settle(post=False)
+        self.assertTrue(run.settlement_ids.amount_compensation)
+        with self.today():
+            self.assertEqual((outage.unpaid_count, outage.pay_state), (1, "near"))
+            with self.assertRaisesRegex(UserError, "waits to be posted"):
+                outage.action_pay_separately()
+            run.with_user(self.manager).action_approve()
+            self.run_to_end(run)
+            self.assertEqual((outage.unpaid_count, outage.pay_state), (0, "paid"))
+
+    def test_days_of_an_outage_are_dutch(self):
+        """Half past eleven at night UTC is the next day here."""
+        outage = self.env["onergy.outage"].create(
+            {
+                "name": "Pump",
+                "complex_id": self.complex.id,
+                "date_start": "2025-02-27 23:30:00",
+                "date_end": "2025-02-28 23:30:00",
+                "announced_on": "2025-02-25",
+            }
+        )
+        self.assertEqual(outage.pay_before, date(2025, 9, 1))
+        # Told three days ahead: nothing is due.
+        self.assertEqual(outage.amount, 0.0)
+
+    def test_final_bills_of_one_company_do_not_stop_those_of_another(self):
+        Run = self.env.registry["onergy.settlement.run"]
+        # sudo: a manager of bills makes no companies
+        other = self.env["res.company"].sudo().create({"name": "Another supplier"})
+        (self.company | other).sudo().onergy_plan_final_bills = True
+        due = [(self.company, self.contract), (other, self.contract.browse())]
+        self.patch(
+            self.env.registry["onergy.settlement.due"],
+            "_read_group",
+            lambda records, *args, **kwargs: due,
+        )
+        made = []
+
+        def make(run, company, contracts, limit):
+            if company == self.company:
+                raise ZeroDivisionError
+            made.append(company)
+
+        self.patch(Run, "_make_final_run", make)
+        with self.assertLogs("odoo.addons.onergy_billing", "ERROR"):
+            self.env["onergy.settlement.run"]._cron_final_bills()
+        self.assertEqual(made, [other])
 
     def test_use_far_from_last_year_is_shown(self):
         self._create_meter("ONE", self.home, "2023-07-01")

@@ -21,27 +21,32 @@ class TestEstimatedBills(BillingCommon):
     def _bill(self, year, basis, **values):
         """A posted settlement of a year; ``basis`` is of the reading at its end."""
         readings = [(date(year, 1, 1), "measured"), (date(year + 1, 1, 1), basis)]
-        return self.env["onergy.settlement"].create(
-            {
-                "contract_id": self.contract.id,
-                "partner_id": self.payer.id,
-                "date_from": date(year, 1, 1),
-                "date_to": date(year, 12, 31),
-                "state": "posted",
-                "reading_ids": [
-                    Command.create(
-                        {
-                            "component": "heat",
-                            "serial": "EST1",
-                            "day": day,
-                            "value": 100 + year % 100,
-                            "basis": how,
-                        }
-                    )
-                    for day, how in readings
-                ],
-                **values,
-            }
+        # sudo: nobody writes settlements by hand
+        return (
+            self.env["onergy.settlement"]
+            .sudo()
+            .create(
+                {
+                    "contract_id": self.contract.id,
+                    "partner_id": self.payer.id,
+                    "date_from": date(year, 1, 1),
+                    "date_to": date(year, 12, 31),
+                    "state": "posted",
+                    "reading_ids": [
+                        Command.create(
+                            {
+                                "component": "heat",
+                                "serial": "EST1",
+                                "day": day,
+                                "value": 100 + year % 100,
+                                "basis": how,
+                            }
+                        )
+                        for day, how in readings
+                    ],
+                    **values,
+                }
+            )
         )
 
     def _watch(self):
