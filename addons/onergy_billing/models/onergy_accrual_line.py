@@ -39,3 +39,7 @@ class OnergyAccrualLine(models.Model):
         "Worked out", readonly=True, help="No: a reading or a price is missing."
     )
     remark = fields.Char(readonly=True)
+
+    _contract_uniq = models.UniqueIndex(
+        "(accrual_id, contract_id)", "This contract is on this list already."
+    )
