@@ -1,4 +1,5 @@
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 from werkzeug.exceptions import NotFound
 from werkzeug.urls import url_encode
@@ -11,6 +12,10 @@ from odoo.addons.onergy_residents.controllers.portal import OnergyPortal
 
 #: More than this a month is a typing mistake.
 MAX_AMOUNT = 10000
+#: 1.150 or 1.150,50
+THOUSANDS = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+(,[0-9]{1,2})?")
+#: 150, 150,5 or 150.50, with a point for the comma
+PLAIN = re.compile(r"[0-9]+(\.[0-9]{1,2})?")
 
 
 class OnergyBillingPortal(OnergyPortal):
@@ -115,17 +120,19 @@ class OnergyBillingPortal(OnergyPortal):
         }
 
     def _parse_amount(self, text):
-        """Euros as somebody types them, for example 150, 150,50 or € 1.150,50."""
+        """Euros as somebody types them, for example 150, 150,50 or € 1.150,50.
+
+        A point before three digits is one of thousands, as the Dutch write; cents are
+        two digits at most. What is neither is not guessed at: ``None``.
+        """
         text = str(text).replace("€", "").replace(" ", "").replace("\xa0", "")
-        if "," in text:
-            text = text.replace(".", "").replace(",", ".")
-        try:
-            amount = Decimal(text)
-        except InvalidOperation:
+        if THOUSANDS.fullmatch(text):
+            text = text.replace(".", "")
+        text = text.replace(",", ".")
+        if not PLAIN.fullmatch(text):
             return None
-        if not amount.is_finite() or not 0 <= amount <= MAX_AMOUNT:
-            return None
-        return round(amount, 2)
+        amount = Decimal(text)
+        return amount if amount <= MAX_AMOUNT else None
 
     # ------------------------------------------------------------------
     # BILL

@@ -5,9 +5,29 @@ from dateutil.relativedelta import relativedelta
 
 from odoo import fields
 from odoo.http import Request
-from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests import BaseCase, HttpCase, new_test_user, tagged
 
+from ..controllers.portal import OnergyBillingPortal
 from .test_settlement import SettlementCommon
+
+
+@tagged("post_install", "-at_install")
+class TestAmount(BaseCase):
+    def test_what_somebody_types(self):
+        parse = OnergyBillingPortal()._parse_amount
+        for text, amount in (
+            ("150", "150"),
+            ("150,5", "150.5"),
+            ("€ 150,50", "150.50"),
+            ("150.50", "150.50"),
+            ("0", "0"),
+            # Nobody pays 1 euro and 15 cents with three digits.
+            ("1.150", "1150"),
+            ("€ 1.150,50", "1150.50"),
+        ):
+            self.assertEqual(parse(text), Decimal(amount), text)
+        for text in ("1,150", "150,505", "1.15.0", "-5", "nan", "1e3", "", "10001"):
+            self.assertIsNone(parse(text), text)
 
 
 @tagged("post_install", "-at_install")
