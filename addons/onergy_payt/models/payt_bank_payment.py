@@ -135,7 +135,7 @@ class PaytBankPayment(models.Model):
 
     def action_ignore(self):
         """This was no payment of the invoice: tell Payt what is open."""
-        self.env["payt.operation"]._check_may_act()
+        self.env["payt.operation"]._check_may_act(self)
         # sudo: staff reads these records, the buttons write them
         self.sudo().state = "ignored"
         self.env["payt.operation"]._enqueue("open_amount", self.invoice_id)

@@ -136,6 +136,7 @@ class PaytDebtor(models.Model):
 
     def action_accept_email(self):
         """Take over the address that the payer gave at Payt."""
+        self.env["payt.operation"]._check_may_act(self)
         for debtor in self.filtered("proposed_email"):
             partner = debtor.partner_id
             old = {"email": partner.email}
@@ -153,7 +154,7 @@ class PaytDebtor(models.Model):
         self._close_proposal()
 
     def _close_proposal(self):
-        self.env["payt.operation"]._check_may_act()
+        self.env["payt.operation"]._check_may_act(self)
         # sudo: the accountant reads these records, the buttons write them
         debtors = self.sudo()
         debtors.proposed_email = False

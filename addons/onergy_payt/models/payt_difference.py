@@ -252,7 +252,7 @@ class PaytDifference(models.Model):
 
     def action_mend(self):
         """Put right what can be put right by rule; each kind in its own way."""
-        self.env["payt.operation"]._check_may_act()
+        self.env["payt.operation"]._check_may_act(self)
         # sudo: staff reads these records, the buttons write them
         rows = self.sudo()
         for kind in ("missing", "deleted"):

@@ -270,7 +270,7 @@ class PaytInvoice(models.Model):
         self._set_dispute(False)
 
     def _set_dispute(self, disputed):
-        self.env["payt.operation"]._check_may_act()
+        self.env["payt.operation"]._check_may_act(self)
         # sudo: staff reads these records, the buttons write them
         changed = self.sudo().filtered(lambda i: i.is_disputed != disputed)
         changed.is_disputed = disputed
@@ -284,18 +284,18 @@ class PaytInvoice(models.Model):
 
     def action_send(self):
         """Send the invoice again; Payt updates what may still change."""
-        self.env["payt.operation"]._check_may_act()
+        self.env["payt.operation"]._check_may_act(self)
         # sudo: as above
         self.sudo().sent_hash = False
         self.env["payt.operation"]._enqueue("invoice", self)
 
     def action_send_open_amount(self):
-        self.env["payt.operation"]._check_may_act()
+        self.env["payt.operation"]._check_may_act(self)
         self.env["payt.operation"]._enqueue("open_amount", self)
 
     def action_fetch(self):
         """Read these invoices again from Payt."""
-        self.env["payt.operation"]._check_may_act()
+        self.env["payt.operation"]._check_may_act(self)
         for connection, invoices in self.grouped("connection_id").items():
             connection._require_live()
             # sudo: as above

@@ -239,7 +239,7 @@ class PaytMessage(models.Model):
     # --------------------------------------------------------------------- actions
 
     def action_mark_read(self):
-        self.env["payt.operation"]._check_may_act()
+        self.env["payt.operation"]._check_may_act(self)
         # sudo: staff reads these records, the buttons write them
         unread = self.sudo().filtered("is_unread")
         unread.is_unread = False

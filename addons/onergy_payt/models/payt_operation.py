@@ -386,17 +386,24 @@ class PaytOperation(models.Model):
     # --------------------------------------------------------------------- actions
 
     @api.model
-    def _check_may_act(self):
-        """Accountants may not write, but sending again changes nothing of theirs."""
+    def _check_may_act(self, records):
+        """Accountants may not write, but sending again changes nothing of theirs.
+
+        The buttons write as superuser, so what a user may not see is refused here.
+
+        :param records: what the button is about to change
+        :raises AccessError: not somebody of staff, or a record of another company
+        """
         user = self.env.user
         if not self.env.su and not (
             user.has_group("onergy_residents.group_accountant")
             or user.has_group("onergy_residents.group_customer_service")
         ):
             raise AccessError(self.env._("You may not do this."))
+        records.check_access("read")
 
     def action_retry(self):
-        self._check_may_act()
+        self._check_may_act(self)
         # sudo: the accountant reads these records, the buttons write them
         for operation in self.sudo():
             if operation.state in ("failed", "retry"):
@@ -404,7 +411,7 @@ class PaytOperation(models.Model):
         self.sudo().connection_id._trigger_push()
 
     def action_cancel(self):
-        self._check_may_act()
+        self._check_may_act(self)
         # sudo: as above
         self.sudo().filtered(
             lambda o: o.state in (*OPEN_STATES, "unknown")

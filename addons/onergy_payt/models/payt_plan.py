@@ -296,7 +296,7 @@ class PaytPlan(models.Model):
                 )
 
     def _check_undecided(self, from_state):
-        self.env["payt.operation"]._check_may_act()
+        self.env["payt.operation"]._check_may_act(self)
         if any(plan.state != from_state or plan.decision for plan in self):
             raise UserError(self.env._("This plan has been decided already."))
 

@@ -247,7 +247,7 @@ class PaytTransaction(models.Model):
 
     def action_book(self):
         """Try again what a person has put in order."""
-        self.env["payt.operation"]._check_may_act()
+        self.env["payt.operation"]._check_may_act(self)
         # sudo: the accountant reads these records, the buttons write them
         for transaction in self.sudo().filtered(lambda t: t.state == "attention"):
             transaction.state = "booked" if transaction.payment_id else "new"
@@ -256,7 +256,7 @@ class PaytTransaction(models.Model):
 
     def action_settle(self):
         """A person has dealt with it in another way."""
-        self.env["payt.operation"]._check_may_act()
+        self.env["payt.operation"]._check_may_act(self)
         # sudo: as above
         settled = self.sudo().filtered(lambda t: t.state == "attention")
         settled.state = "shown"

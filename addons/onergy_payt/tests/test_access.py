@@ -180,6 +180,107 @@ class TestAccess(PaytCommon):
             self.connection, self.env["payt.connection"].with_user(stranger).search([])
         )
 
+    def _records_with_buttons(self):
+        """One record of each model with a button of staff, and its buttons."""
+        connection, mirror = self.connection.sudo(), self.mirror(self.mine)
+        operation = self.operations(mirror)[:1]
+        operation.state = "failed"
+        debtor = mirror.debtor_id
+        debtor.proposed_email = "nieuw@example.com"
+        transaction = (
+            self.env["payt.transaction"]
+            .sudo()
+            .create(
+                {
+                    "connection_id": connection.id,
+                    "payt_id": "t1",
+                    "currency_id": self.company.currency_id.id,
+                    "state": "attention",
+                }
+            )
+        )
+        bank = (
+            self.env["payt.bank.payment"]
+            .sudo()
+            .create(
+                {
+                    "connection_id": connection.id,
+                    "payt_id": "b1",
+                    "invoice_id": mirror.id,
+                }
+            )
+        )
+        plans = (
+            self.env["payt.plan"]
+            .sudo()
+            .create(
+                [
+                    {
+                        "connection_id": connection.id,
+                        "payt_id": payt_id,
+                        "debtor_id": debtor.id,
+                        "state": state,
+                    }
+                    for payt_id, state in (
+                        ("p1", "proposed"),
+                        ("p2", "active"),
+                        (False, "proposed"),
+                    )
+                ]
+            )
+        )
+        mirror.open_amount = 1.0
+        self.env.flush_all()
+        self.operations(mirror).state = "failed"
+        difference = self.env["payt.difference"].search(
+            [("move_id", "=", self.mine.id)]
+        )
+        message = self.env["payt.message"].search([("is_unread", "=", True)], limit=1)
+        return (
+            (operation, ("action_retry", "action_cancel")),
+            (
+                mirror,
+                (
+                    "action_dispute",
+                    "action_end_dispute",
+                    "action_send",
+                    "action_send_open_amount",
+                    "action_fetch",
+                ),
+            ),
+            (debtor, ("action_accept_email", "action_refuse_email")),
+            (transaction, ("action_book", "action_settle")),
+            (bank, ("action_ignore", "action_register")),
+            (plans[0], ("action_approve", "action_reject")),
+            (plans[1], ("action_deactivate",)),
+            (plans[2], ("action_approve", "action_reject")),
+            (difference, ("action_mend",)),
+            (message, ("action_mark_read",)),
+        )
+
+    def test_staff_of_another_company_cannot_press_the_buttons(self):
+        company = self.env["res.company"].create({"name": "Andere leverancier"})
+        for role in ("accountant", "customer_service"):
+            stranger = new_test_user(
+                self.env,
+                f"payt_stranger_{role}",
+                f"onergy_residents.group_{role}",
+                company_id=company.id,
+                company_ids=[(6, 0, company.ids)],
+            )
+            for record, actions in self._records_with_buttons():
+                self.assertEqual(len(record), 1, record)
+                for action in actions:
+                    with (
+                        self.subTest(record=record, action=action, role=role),
+                        self.assertRaises(AccessError),
+                        self.env.cr.savepoint(),
+                    ):
+                        getattr(record.with_user(stranger), action)()
+            self.env["payt.transaction"].sudo().search([]).unlink()
+            self.env["payt.bank.payment"].sudo().search([]).unlink()
+            self.env["payt.plan"].sudo().search([]).unlink()
+
     def test_posting_needs_no_rights_on_payt(self):
         clerk = new_test_user(
             self.env,

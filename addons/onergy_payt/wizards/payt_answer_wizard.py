@@ -39,7 +39,9 @@ class PaytAnswerWizard(models.TransientModel):
 
     def action_send(self):
         self.ensure_one()
-        self.env["payt.operation"]._check_may_act()
+        check = self.env["payt.operation"]._check_may_act
+        for records in (self.debtor_id, self.invoice_id, self.message_id):
+            check(records)
         if not self.body.strip():
             raise UserError(self.env._("Write a message first."))
         self.env["payt.message"]._send(
