@@ -64,15 +64,18 @@ class PaytBankPayment(models.Model):
         )
 
     @api.model
-    def _upsert(self, connection, rows):
-        """Keep payment rows that carry a bank transaction."""
+    def _upsert(self, connection, rows, client=None):
+        """Keep payment rows that carry a bank transaction.
+
+        :param client: a client of the connection, if there is one already
+        """
         if not rows:
             return
         found = {payment.payt_id: payment for payment in self._find(connection, rows)}
         invoices = self.env["payt.pull"]._invoices_by_payt_id(
             connection, [row["invoice_id"] for row in rows]
         )
-        new = []
+        new, outdated = [], self.env["payt.invoice"]
         for row in rows:
             invoice = invoices.get(text_id(row["invoice_id"]))
             if not invoice or (row.get("cost_type") or "principal") != "principal":
@@ -92,6 +95,10 @@ class PaytBankPayment(models.Model):
                 known.write(values)
             else:
                 new.append(values)
+                if (invoice.payt_updated or "") < row["updated_at"]:
+                    outdated |= invoice
+        # What is open without this payment says nothing about our books.
+        self.env["payt.pull"]._read_invoices(connection, outdated, client)
         created = self.create(new)
         created._note_booked()
         for payment in created:

@@ -275,20 +275,40 @@ class PaytPull(models.AbstractModel):
 
     @api.model
     def _refresh_invoices(self, connection, invoices, client=None):
-        """Read these invoices and their online payments again, and book the latter."""
+        """Read these invoices and their payments again, and book what was paid online.
+
+        The payments come last: money that arrives in between is known then, and lowers
+        what we take for open. The other way round it would be open once more.
+        """
         client = client or connection._get_client()
-        identifiers = [invoice._payt_identifier() for invoice in invoices]
-        for start in range(0, len(identifiers), CHUNK):
-            chunk = identifiers[start : start + CHUNK]
+        self._read_invoices(connection, invoices, client)
+        for chunk in self._identifier_chunks(invoices):
             for rows in client.pages(
                 "payments", fields=PAYMENT_FIELDS, invoice_identifiers=chunk
             ):
-                self._apply_payments(connection, rows)
+                self._apply_payments(connection, rows, client)
+        self._book(connection)
+
+    @api.model
+    def _read_invoices(self, connection, invoices, client=None):
+        """Read these invoices again, without their payments."""
+        if not invoices:
+            return
+        client = client or connection._get_client()
+        for chunk in self._identifier_chunks(invoices):
             for rows in client.pages(
                 "invoices", fields=INVOICE_FIELDS, invoice_identifiers=chunk
             ):
                 self._apply_invoices(connection, rows)
-        self._book(connection)
+
+    @api.model
+    def _identifier_chunks(self, invoices):
+        """Return Payt's identifiers of these invoices in lists for one call each."""
+        identifiers = [invoice._payt_identifier() for invoice in invoices]
+        return [
+            identifiers[start : start + CHUNK]
+            for start in range(0, len(identifiers), CHUNK)
+        ]
 
     @api.model
     def _invoices_by_payt_id(self, connection, payt_ids):
@@ -344,7 +364,7 @@ class PaytPull(models.AbstractModel):
         self.env["payt.transaction"]._upsert(connection, rows)
 
     @api.model
-    def _apply_payments(self, connection, rows):
+    def _apply_payments(self, connection, rows, client=None):
         """Keep the rows of online payments; the others are echoes of what we sent.
 
         Each open amount that we push makes Payt invent a payment, without saying so.
@@ -352,7 +372,7 @@ class PaytPull(models.AbstractModel):
         one with a bank transaction is money that Odoo will find on the same statement.
         """
         self.env["payt.bank.payment"]._upsert(
-            connection, [row for row in rows if row.get("bank_transaction")]
+            connection, [row for row in rows if row.get("bank_transaction")], client
         )
         online = [row for row in rows if row.get("psp_transaction")]
         if not online:

@@ -301,6 +301,49 @@ class TestPull(PaytCommon):
         self.sync()
         self.assertEqual(self.at_payt(self.move)["open_amount"], 0)
 
+    def _see_bank_payment_while_sending(self):
+        """Payt found 60 of 100 at the bank, and we hear of it in a push."""
+        self.payt.control_match_bank(
+            {"invoice_number": self.move.name, "amount": "60.00"}
+        )
+
+    def test_an_open_amount_does_not_undo_a_bank_payment_seen_while_sending(self):
+        self._see_bank_payment_while_sending()
+        credit = self.invoice(10.0, move_type="out_refund")
+        (self.move | credit).line_ids.filtered(
+            lambda line: line.account_id.account_type == "asset_receivable"
+        ).reconcile()
+        self.assertEqual(self.move.amount_residual, 90.0)
+        self.push()
+        self.assertEqual(str(self.at_payt(self.move)["open_amount"]), "40.00")
+        payment = self.env["payt.bank.payment"].search([])
+        self.assertEqual((payment.amount, payment.state), (60.0, "new"))
+
+    def test_sending_again_does_not_undo_a_bank_payment_seen_while_sending(self):
+        self._see_bank_payment_while_sending()
+        self.mirror(self.move).action_send()
+        self.push()
+        self.assertEqual(str(self.at_payt(self.move)["open_amount"]), "40.00")
+
+    def test_a_bank_payment_that_comes_while_a_list_is_read_is_not_in_the_books(self):
+        """Payt finds it after we read its invoices and before we read its payments."""
+        original = self.env.registry["payt.pull"]._apply_invoices
+        late = [lambda: self._see_bank_payment_while_sending()]
+
+        def apply(pull, connection, rows):
+            result = original(pull, connection, rows)
+            if late:
+                late.pop()()
+            return result
+
+        self.patch(self.env.registry["payt.pull"], "_apply_invoices", apply)
+        self.phase("reminder_1")
+        self.pull()
+        self.assertEqual(self.env["payt.bank.payment"].search([]).state, "new")
+        self.mirror(self.move).action_send()
+        self.push()
+        self.assertEqual(str(self.at_payt(self.move)["open_amount"]), "40.00")
+
     def _pay_in_odoo(self, amount):
         self.env["account.payment.register"].with_context(
             active_model="account.move", active_ids=self.move.ids
