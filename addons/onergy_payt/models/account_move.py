@@ -132,9 +132,14 @@ class AccountMove(models.Model):
                 ]
             )
         )
-        resumed = known.filtered("is_disputed")
-        resumed.is_disputed = False
+        known._set_debtors()
         operations = self.env["payt.operation"]
+        # At Payt nothing is owed by a payer who is not the payer any more.
+        operations._enqueue(
+            "open_amount", known.filtered(lambda i: i._has_other_payer())
+        )
+        resumed = known.filtered(lambda i: i.is_disputed and not i._has_other_payer())
+        resumed.is_disputed = False
         operations._enqueue("invoice", known | created)
         operations._enqueue("block", resumed)
 

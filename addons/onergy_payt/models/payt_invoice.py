@@ -48,7 +48,11 @@ class PaytInvoice(models.Model):
         "account.move", "Invoice", required=True, ondelete="cascade"
     )
     partner_id = fields.Many2one(
-        related="move_id.commercial_partner_id", string="Payer", store=True, index=True
+        related="debtor_id.partner_id",
+        string="Payer",
+        store=True,
+        index=True,
+        help="The payer that Payt has it under.",
     )
     debtor_id = fields.Many2one("payt.debtor", index=True, ondelete="restrict")
     invoice_date = fields.Date(related="move_id.invoice_date", store=True)
@@ -116,6 +120,43 @@ class PaytInvoice(models.Model):
         self.ensure_one()
         return self.connection_id._identifier(self.move_id)
 
+    def _is_at_payt(self):
+        """Whether Payt has this invoice, and so its payer too: that cannot change."""
+        self.ensure_one()
+        return self.status not in ("waiting", "deleted")
+
+    def _has_other_payer(self):
+        """Whether the invoice got another payer here after Payt had it."""
+        self.ensure_one()
+        return (
+            self._is_at_payt()
+            and self.partner_id != self.move_id.commercial_partner_id
+        )
+
+    def _set_debtors(self):
+        """Take over the payer of the invoice, where Payt does not have another yet."""
+        moved = self.filtered(
+            lambda invoice: (
+                invoice.partner_id != invoice.move_id.commercial_partner_id
+                and not invoice._is_at_payt()
+            )
+        )
+        for connection, invoices in moved.grouped("connection_id").items():
+            debtors = self.env["payt.debtor"]._for_partners(
+                connection, invoices.move_id.commercial_partner_id
+            )
+            for invoice in invoices:
+                # What was deleted at Payt goes out as a new one, with nothing blocked.
+                invoice.write(
+                    {
+                        "debtor_id": debtors[invoice.move_id.commercial_partner_id].id,
+                        "status": "waiting",
+                        "sent_date": False,
+                        "sent_hash": False,
+                        "is_disputed": invoice.is_disputed and not invoice.sent_date,
+                    }
+                )
+
     # ------------------------------------------------------------------ what we send
 
     def _amounts(self):
@@ -130,7 +171,7 @@ class PaytInvoice(models.Model):
         residual = sign * move.amount_residual
         book_total = move.amount_total_signed
         book_residual = move.amount_residual_signed
-        if move.state != "posted":
+        if move.state != "posted" or self._has_other_payer():
             # Taken back here: nothing is owed, whatever the document still says.
             residual = book_residual = 0.0
         pending = self._unbooked_amount()

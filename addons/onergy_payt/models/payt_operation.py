@@ -165,6 +165,11 @@ class PaytOperation(models.Model):
                 "Payt has not accepted the payer yet. Solve that first; the invoice "
                 "follows by itself."
             ),
+            "payer": self.env._(
+                "Payt has this invoice under %(payer)s and cannot change its payer. "
+                "Delete it in Payt and send it again, or credit it and make a new one.",
+                payer=detail,
+            ),
             "clash": self.env._(
                 "Somebody changed this at the same moment. We try again automatically."
             ),

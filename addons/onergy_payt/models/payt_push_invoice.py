@@ -101,6 +101,10 @@ class PaytPushInvoice(models.AbstractModel):
         """Return why an invoice cannot go now, or None."""
         if not invoice or invoice.move_id.state != "posted":
             return Outcome("cancelled")
+        # After Payt has forgotten the invoice it may go out under another payer.
+        invoice._set_debtors()
+        if invoice._has_other_payer():
+            return Outcome("failed", "payer", invoice.partner_id.name or "")
         debtor = invoice.debtor_id
         if debtor.sent_date:
             return None
@@ -129,7 +133,7 @@ class PaytPushInvoice(models.AbstractModel):
         }
         if file:
             values["document_checksum"] = file[0]
-        if invoice.status == "waiting":
+        if not invoice._is_at_payt():
             values["status"] = "new"
         if invoice.is_disputed and not invoice.sent_date:
             # Disputed before it ever arrived: there was nothing to block until now.

@@ -226,6 +226,8 @@ class PaytTransaction(models.Model):
             for line in principal
         ):
             return self.env._("The invoice is not posted, or in another currency.")
+        if any(line.invoice_id._has_other_payer() for line in principal):
+            return self.env._("The invoice has another payer here than at Payt.")
         if len(principal.invoice_id.partner_id) != 1:
             return self.env._("The payment covers invoices of several payers.")
         if not self._payment_method_line():

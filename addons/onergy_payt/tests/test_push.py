@@ -143,6 +143,91 @@ class TestPush(PaytCommon):
         self.push()
         self.assertFalse(self.payt.state.invoices)
 
+    # ----------------------------------------------------------------- another payer
+
+    def _give_to(self, move, payer):
+        move.button_draft()
+        move.partner_id = payer
+        move.action_post()
+
+    def test_an_invoice_that_got_another_payer_in_time_goes_out_under_that_one(self):
+        move = self.invoice()
+        other = self._create_payer("Tweede bewoner", "tweede@example.com")
+        self._give_to(move, other)
+        self.push()
+        debtor = self.payt.state.debtors[self.at_payt(move)["debtor_id"]]
+        self.assertEqual(debtor["name"], "Tweede bewoner")
+        self.assertEqual(self.mirror(move).debtor_id.partner_id, other)
+
+    def test_another_payer_sees_nothing_of_an_invoice_that_payt_has(self):
+        """Payt cannot move an invoice: the first payer must not get the second's."""
+        self.connection.send_pdf = True
+        self.patch(
+            self.env.registry["account.move"],
+            "_get_invoice_legal_documents",
+            lambda move, *a, **kw: {
+                "filename": "f.pdf",
+                "content": b"%PDF " + move.partner_id.name.encode(),
+            },
+        )
+        move = self.invoice()
+        self.push()
+        other = self._create_payer("Tweede bewoner", "tweede@example.com")
+        self._give_to(move, other)
+        self.push()
+        stored = self.at_payt(move)
+        self.assertTrue(stored["blocked"])
+        self.assertEqual(stored["open_amount"], 0)
+        self.assertNotIn(b"%PDF Tweede bewoner", self.payt.state.files.values())
+        operation = self.operations(self.mirror(move), kind="invoice", state="failed")
+        self.assertEqual(operation.error_code, "payer")
+        self.assertIn("Eerste bewoner", operation.reason)
+        return move, operation
+
+    def test_an_invoice_of_another_payer_goes_out_once_payt_has_forgotten_it(self):
+        move, operation = (
+            self.test_another_payer_sees_nothing_of_an_invoice_that_payt_has()
+        )
+        with self.payt.locked() as state:
+            stored = self.at_payt(move)
+            state.delete(
+                "invoices",
+                stored,
+                invoice_number=stored["invoice_number"],
+                origin_identifier=stored["invoice_identifier"],
+                debtor_id=stored["debtor_id"],
+            )
+        self.connection.cursor_ids.sudo().last_run = False
+        self.pull()
+        operation.action_retry()
+        self.push()
+        debtor = self.payt.state.debtors[self.at_payt(move)["debtor_id"]]
+        self.assertEqual(debtor["name"], "Tweede bewoner")
+        self.assertFalse(self.at_payt(move).get("blocked"))
+        self.assertEqual(str(self.at_payt(move)["open_amount"]), "100.00")
+
+    def test_the_first_payer_gets_his_invoice_back(self):
+        move, operation = (
+            self.test_another_payer_sees_nothing_of_an_invoice_that_payt_has()
+        )
+        self._give_to(move, self.payer)
+        self.push()
+        self.assertFalse(self.at_payt(move)["blocked"])
+        self.assertEqual(str(self.at_payt(move)["open_amount"]), "100.00")
+        self.assertNotIn("failed", self.operations(self.mirror(move)).mapped("state"))
+
+    def test_money_of_the_first_payer_is_not_booked_for_another(self):
+        move = self.invoice()
+        self.push()
+        self.pay(move)
+        move.button_draft()
+        move.partner_id = self._create_payer("Tweede bewoner", "tweede@example.com")
+        move.action_post()
+        self.pull()
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "attention")
+        self.assertIn("another payer", transaction.problem)
+
     def test_pdf_goes_along_and_only_once(self):
         self.connection.send_pdf = True
         move = self.invoice()
