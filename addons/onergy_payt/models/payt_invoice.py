@@ -23,6 +23,8 @@ STATUSES = [
     ("paid", "Paid"),
     ("deleted", "Deleted at Payt"),
 ]
+# Who may read what was paid: residents see their invoice only.
+STAFF = "onergy_residents.group_accountant,onergy_residents.group_customer_service"
 
 
 class PaytInvoice(models.Model):
@@ -88,6 +90,15 @@ class PaytInvoice(models.Model):
     )
     public_url = fields.Char("Payment page", readonly=True)
     deeplink_url = fields.Char("Open in Payt", readonly=True)
+    transaction_line_ids = fields.One2many(
+        "payt.transaction.line",
+        "invoice_id",
+        "Online payments",
+        groups=STAFF,
+    )
+    bank_payment_ids = fields.One2many(
+        "payt.bank.payment", "invoice_id", "Bank payments", groups=STAFF
+    )
     sent_date = fields.Datetime("Sent to Payt", readonly=True)
     sent_hash = fields.Char(readonly=True)
     document_checksum = fields.Char(readonly=True)
@@ -190,9 +201,7 @@ class PaytInvoice(models.Model):
         self.ensure_one()
         if not self.payt_id or residual <= self.open_amount:
             return 0.0
-        seen = self.env["payt.bank.payment"].search(
-            [("invoice_id", "=", self.id), ("state", "=", "new")]
-        )
+        seen = self.bank_payment_ids.filtered(lambda payment: payment.state == "new")
         return min(sum(seen.mapped("amount")), residual - self.open_amount)
 
     def _unbooked_amount(self):
@@ -201,25 +210,19 @@ class PaytInvoice(models.Model):
         if not self.payt_id:
             # Nobody can have paid what Payt has never shown.
             return 0.0
-        lines = self.env["payt.transaction.line"].search(
-            [
-                ("invoice_id", "=", self.id),
-                ("transaction_id.state", "in", ("new", "attention")),
-                ("transaction_id.status", "=", "paid"),
-                ("cost_type", "=", "principal"),
-            ]
+        lines = self.transaction_line_ids.filtered(
+            lambda line: (
+                line.cost_type == "principal"
+                and line.transaction_id.status == "paid"
+                and line.transaction_id.state in ("new", "attention")
+            )
         )
         return sum(lines.mapped("amount"))
 
     def _has_online_payment(self):
         """Whether a debtor has paid some of this invoice online."""
         self.ensure_one()
-        return bool(
-            self.env["payt.transaction.line"].search_count(
-                [("invoice_id", "=", self.id), ("transaction_id.status", "=", "paid")],
-                limit=1,
-            )
-        )
+        return "paid" in self.transaction_line_ids.transaction_id.mapped("status")
 
     def _prepare_invoice(self):
         """Return the invoice as Payt wants it, without its document."""
