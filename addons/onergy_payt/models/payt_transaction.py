@@ -17,6 +17,8 @@ STATUSES = [
     ("charged_back", "Charged back"),
     ("refunded", "Refunded"),
 ]
+TAKEN_BACK = ("charged_back", "refunded")
+NO_MONEY = ("cancelled", "failed", *TAKEN_BACK)
 
 
 class PaytTransaction(models.Model):
@@ -167,17 +169,19 @@ class PaytTransaction(models.Model):
                 ("state", "in", ("new", "booked")),
                 "|",
                 ("state", "=", "new"),
-                ("status", "in", ("charged_back", "refunded")),
+                ("status", "in", TAKEN_BACK),
             ]
         )
         # Whoever else is at it (webhook, poll) does these; nobody does them twice.
         todo = todo.try_lock_for_update()
+        todo = todo.filtered(lambda t: not t._must_wait())
         new = todo.filtered(lambda t: t.state == "new")
         taken_back = todo - new
-        new.filtered(
-            lambda t: t.status in ("cancelled", "failed", "charged_back", "refunded")
-        ).state = "closed"
-        paid = new.filtered(lambda t: t.status == "paid" and t.line_ids)
+        new.filtered(lambda t: t.status in NO_MONEY)._close()
+        paid = new.filtered(lambda t: t.status == "paid")
+        history = paid.filtered(lambda t: t._is_history())
+        history.state = "shown"
+        paid -= history
         if connection.booking_mode == "status":
             paid.state = "shown"
         else:
@@ -185,6 +189,65 @@ class PaytTransaction(models.Model):
                 paid[start : start + BATCH]._book_safely()
         for transaction in taken_back:
             transaction._reverse_safely()
+
+    def _close(self):
+        """Put away what never became money, or went back before we booked it."""
+        partly = self.filtered(lambda t: t._is_partly_returned())
+        partly._ask_about_part()
+        (self - partly).state = "closed"
+
+    def _must_wait(self):
+        """Whether rows of this payment may still come.
+
+        Read through one of its invoices it comes without the rows of the others. A
+        poll that began after Payt's last word on it has read all that there are.
+        """
+        self.ensure_one()
+        if self.status == "paid":
+            rows_missing = bool(
+                self.currency_id.compare_amounts(self._received(), self.amount)
+            )
+        else:
+            rows_missing = self._is_partly_returned()
+        polled = self.connection_id.last_pull
+        return rows_missing and (not polled or polled <= parse_utc(self.payt_updated))
+
+    def _is_history(self):
+        """Whether this was paid before we began, for invoices that we never had."""
+        self.ensure_one()
+        begin = self.connection_id.start_date
+        return bool(
+            begin and self._true_date() < begin and not self.line_ids.invoice_id
+        )
+
+    def _received(self):
+        """Return what came in, according to the rows of this payment."""
+        received = self.line_ids.filtered(lambda line: line.amount > 0)
+        return sum(received.mapped("amount"))
+
+    def _returned(self):
+        """Return what went back, according to the rows of this payment."""
+        returned = self.line_ids.filtered(lambda line: line.amount < 0)
+        return -sum(returned.mapped("amount"))
+
+    def _is_partly_returned(self):
+        self.ensure_one()
+        returned = self._returned()
+        return bool(
+            returned and self.currency_id.compare_amounts(returned, self.amount)
+        )
+
+    def _ask_about_part(self):
+        self._needs_attention(self.env._("Only part of this payment was taken back."))
+
+    def _reconsider(self):
+        """Try again: a new row may be what was missing."""
+        waiting = self.filtered(lambda t: t.state == "attention")
+        unbooked = waiting.filtered(lambda t: not t.payment_id)
+        taken_back = (waiting - unbooked).filtered(lambda t: t.status in TAKEN_BACK)
+        unbooked.write({"state": "new", "problem": False})
+        taken_back.write({"state": "booked", "problem": False})
+        (unbooked | taken_back).activity_unlink(["mail.mail_activity_data_todo"])
 
     def _book_safely(self):
         """Book a batch; when one of it cannot be booked, the others still are."""
@@ -214,6 +277,8 @@ class PaytTransaction(models.Model):
         principal = received.filtered(lambda line: line.cost_type == "principal")
         if self.currency_id != company.currency_id:
             return self.env._("Paid in another currency than the books.")
+        if not received:
+            return self.env._("Payt does not tell which invoices this payment is for.")
         if self.currency_id.compare_amounts(
             sum(received.mapped("amount")), self.amount
         ):

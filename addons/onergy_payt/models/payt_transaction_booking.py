@@ -168,9 +168,12 @@ class PaytTransactionBooking(models.Model):
 
     def _true_date(self):
         self.ensure_one()
-        zone = pytz.timezone(self.env.user.tz or "Europe/Amsterdam")
-        moment = self.paid_date or fields.Datetime.now()
-        return pytz.utc.localize(moment).astimezone(zone).date()
+        return self._local_date(self.paid_date or fields.Datetime.now())
+
+    def _local_date(self, moment):
+        """Return the company's day of a moment, whoever (or whatever job) asks."""
+        name = self.company_id.partner_id.tz or self.env.user.tz or "Europe/Amsterdam"
+        return pytz.utc.localize(moment).astimezone(pytz.timezone(name)).date()
 
     def _booking_date(self):
         """The day of payment, or the first day after it that is not locked."""
@@ -226,13 +229,8 @@ class PaytTransactionBooking(models.Model):
 
     def _reverse_safely(self):
         self.ensure_one()
-        returned = -sum(
-            self.line_ids.filtered(lambda line: line.amount < 0).mapped("amount")
-        )
-        if returned and self.currency_id.compare_amounts(returned, self.amount):
-            self._needs_attention(
-                self.env._("Only part of this payment was taken back.")
-            )
+        if self._is_partly_returned():
+            self._ask_about_part()
             return
         try:
             with self.env.cr.savepoint():
@@ -247,10 +245,11 @@ class PaytTransactionBooking(models.Model):
         move.line_ids.filtered(
             lambda item: item.account_id.account_type == "asset_receivable"
         ).remove_move_reconcile()
+        today = self._local_date(fields.Datetime.now())
         reversal = move._reverse_moves(
             [
                 {
-                    "date": self._open_date(fields.Date.context_today(self)),
+                    "date": self._open_date(max(today, self.payment_id.date)),
                     "ref": self.env._(
                         "Taken back: %(memo)s %(code)s",
                         memo=move.ref or "",

@@ -77,4 +77,6 @@ class PaytTransactionLine(models.Model):
                     found[payt_id].write(values)
             else:
                 new.append(values)
-        return self.create(new)
+        lines = self.create(new)
+        lines.transaction_id._reconsider()
+        return lines

@@ -1,3 +1,7 @@
+from datetime import datetime
+
+from freezegun import freeze_time
+
 from odoo.tests import tagged
 
 from ..payt_fields import PAYMENT_FIELDS
@@ -85,6 +89,150 @@ class TestPayments(PaytCommon):
         self.assertEqual(first.amount_residual, 70.0)
         self.assertEqual(second.amount_residual, 0.0)
         self.assertEqual(self.env["account.payment"].search_count([]), 1)
+
+    def _pay_two_at_once(self):
+        """One payment of two invoices, and the invoices."""
+        first, second = self.invoice(100.0), self.invoice(50.0)
+        self.sync()
+        with self.payt.locked() as state:
+            transaction = state.start_payment(
+                [self.at_payt(first), self.at_payt(second)]
+            )
+            state.finish_payment(transaction, "paid")
+        return transaction, first, second
+
+    def test_a_payment_seen_through_one_of_its_invoices_waits_for_the_other(self):
+        _row, first, second = self._pay_two_at_once()
+        self.mirror(first).action_fetch()
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual((transaction.state, len(transaction.line_ids)), ("new", 1))
+        self.assertFalse(transaction.activity_ids)
+        self.pull()
+        self.assertEqual(transaction.state, "booked")
+        self.assertEqual((first | second).mapped("payment_state"), ["paid", "paid"])
+
+    def test_a_row_that_comes_late_books_what_waited_for_a_person(self):
+        _row, first, second = self._pay_two_at_once()
+        with self.payt.locked() as state:
+            late = state.find("payments", invoice_id=self.at_payt(second)["id"])
+            state.payments.pop(late["id"])
+        for _poll in range(2):
+            self.pull()
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "attention")
+        self.assertIn("add up", transaction.problem)
+        with self.payt.locked() as state:
+            state.payments[late["id"]] = state.touch(late)
+        self.pull()
+        self.assertEqual(transaction.state, "booked")
+        self.assertFalse(transaction.problem or transaction.activity_ids)
+        self.assertEqual((first | second).mapped("payment_state"), ["paid", "paid"])
+
+    def test_a_chargeback_seen_through_one_of_its_invoices_waits_too(self):
+        row, first, second = self._pay_two_at_once()
+        self.pull()
+        with self.payt.locked() as state:
+            state.take_back(row, "charged_back", "MD06")
+        self.mirror(first).action_fetch()
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "booked")
+        self.pull()
+        self.assertEqual(transaction.state, "reversed")
+        self.assertEqual((first | second).mapped("amount_residual"), [100.0, 50.0])
+
+    def test_a_payment_without_rows_comes_to_a_person(self):
+        move = self.sent(100.0)
+        self.payt.faults.add(
+            {
+                "kind": "missing_scope",
+                "operation": "GET /v1/payments",
+                "scope": "payments:read",
+                "times": 99,
+            }
+        )
+        self.pay(move)
+        self.pull()
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual((transaction.status, transaction.state), ("paid", "new"))
+        # Meanwhile our open amount does not undo it.
+        self.mirror(move).action_send_open_amount()
+        self.push()
+        self.assertEqual(self.at_payt(move)["open_amount"], 0)
+        self.pull()
+        self.assertEqual(transaction.state, "attention")
+        self.assertIn("which invoices", transaction.problem)
+        self.assertTrue(transaction.activity_ids)
+        self.payt.faults.clear()
+        self.pull()
+        self.assertEqual(transaction.state, "booked")
+        self.assertEqual(move.payment_state, "paid")
+
+    def test_payments_of_before_we_began_call_nobody(self):
+        move = self.sent(100.0)
+        with self.payt.locked() as state:
+            stored = state.insert(
+                "invoices",
+                {
+                    **self.at_payt(move),
+                    "id": state.new_id(),
+                    "token": "old",
+                    "invoice_number": "OLD/1",
+                    "invoice_identifier": "of-somebody-else",
+                },
+            )
+            old = state.start_payment([stored])
+            state.finish_payment(old, "paid")
+            old["paid_at"] = datetime(2024, 6, 20, 12)
+            new = state.start_payment([stored], amounts=["10.00"])
+            state.finish_payment(new, "paid")
+        for _poll in range(2):
+            self.pull()
+        transactions = self.env["payt.transaction"].search([])
+        history = transactions.filtered(lambda t: t.payt_id == old["id"])
+        self.assertEqual(history.state, "shown")
+        self.assertFalse(history.activity_ids)
+        # What is paid since then for an invoice that we do not know is no history.
+        self.assertEqual((transactions - history).state, "attention")
+
+    def test_a_payment_of_before_we_began_for_our_invoice_is_booked(self):
+        move = self.sent(100.0)
+        payt_id = self.pay(move)
+        self.payt.state.psp_transactions[payt_id]["paid_at"] = datetime(2024, 6, 20, 12)
+        self.pull()
+        self.assertEqual(move.payment_state, "paid")
+
+    def test_a_part_taken_back_before_we_saw_the_payment_comes_to_a_person(self):
+        move = self.sent(100.0)
+        payt_id = self.pay(move)
+        with self.payt.locked() as state:
+            transaction = state.psp_transactions[payt_id]
+            transaction["parts"] = [type(transaction["amount"])("30.00")]
+            state.take_back(transaction, "refunded")
+        for _poll in range(2):
+            self.pull()
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "attention")
+        self.assertIn("part", transaction.problem)
+
+    def _reverse_at(self, moment):
+        """Book a payment now, take it back at a moment; return both dates."""
+        self.pay(self.sent(100.0))
+        self.pull()
+        transaction = self.env["payt.transaction"].sudo().search([])
+        # The job has no time zone of its own.
+        job = transaction.with_user(self.env.ref("base.user_root")).sudo()
+        with freeze_time(moment):
+            job._reverse()
+        return transaction.payment_id.date, transaction.reversal_move_id.date
+
+    def test_a_chargeback_counts_on_the_day_of_the_company(self):
+        self.env.ref("base.user_root").tz = False
+        _booked, reversed_on = self._reverse_at("2036-06-30 22:30:00")
+        self.assertEqual(str(reversed_on), "2036-07-01")
+
+    def test_a_chargeback_is_never_before_its_payment(self):
+        booked, reversed_on = self._reverse_at("2025-06-30 12:00:00")
+        self.assertEqual(reversed_on, booked)
 
     def test_costs_of_payt_are_kept_apart(self):
         self.connection.cost_account_id = self.company_data["default_account_revenue"]
@@ -318,8 +466,6 @@ class TestPayments(PaytCommon):
             100.0, invoice_date="2025-07-01", invoice_date_due="2025-07-15"
         )
         payt_id = self.pay(move)
-        from datetime import datetime
-
         self.payt.state.psp_transactions[payt_id]["paid_at"] = datetime(2025, 6, 20, 12)
         self.pull()
         payment = self.env["account.payment"].search([])
@@ -363,6 +509,22 @@ class TestPayments(PaytCommon):
         self.pull()
         self.env["payt.transaction"].sudo()._upsert(self.connection, [old])
         self.assertEqual(row.status, "paid")
+
+    def test_open_amounts_of_a_batch_are_worked_out_together(self):
+        moves = [self.invoice(10.0) for _number in range(12)]
+        self.sync()
+        for move in moves:
+            self.mirror(move).open_amount = 5.0
+        mirrors = self.env["payt.invoice"].sudo().union(*map(self.mirror, moves))
+
+        def count(mirrors):
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            for mirror in mirrors:
+                mirror._amounts()
+            return self.env.cr.sql_log_count - before
+
+        self.assertEqual(count(mirrors.browse(mirrors[:2].ids)), count(mirrors))
 
     def test_booking_one_hundred_takes_few_queries(self):
         moves = self.env["account.move"]
