@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 SENT_TYPES = ("out_invoice", "out_refund")
 
@@ -138,10 +139,12 @@ class AccountMove(models.Model):
         operations._enqueue(
             "open_amount", known.filtered(lambda i: i._has_other_payer())
         )
-        resumed = known.filtered(lambda i: i.is_disputed and not i._has_other_payer())
-        resumed.is_disputed = False
+        resumed = known.filtered(lambda i: i.is_taken_back and not i._has_other_payer())
+        resumed.is_taken_back = False
         operations._enqueue("invoice", known | created)
-        operations._enqueue("block", resumed)
+        operations._enqueue(
+            "block", resumed.filtered(lambda i: i.sent_date and not i.is_disputed)
+        )
 
     def _payt_stop(self):
         """An invoice was taken back: Payt cannot delete it, but it can keep quiet."""
@@ -149,9 +152,38 @@ class AccountMove(models.Model):
         invoices = self.sudo().payt_invoice_ids
         never_sent = invoices.filtered(lambda i: not i.sent_date and not i.payt_id)
         self.env["payt.operation"]._cancel_pending(never_sent)
-        sent = (invoices - never_sent).filtered(lambda i: not i.is_disputed)
-        sent.is_disputed = True
-        self.env["payt.operation"]._enqueue("block", sent)
+        # Written on those as well that were never sent: the job that is sending one at
+        # this moment notices, and blocks it.
+        stopped = invoices.filtered(lambda i: not i.is_taken_back)
+        stopped.is_taken_back = True
+        self.env["payt.operation"]._enqueue("block", stopped - never_sent)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_at_payt(self):
+        """What Payt has, or is getting, leaves a trace here.
+
+        :raises UserError: the invoice is at Payt, or on its way
+        """
+        # sudo: as above
+        invoices = self.sudo().payt_invoice_ids
+        operations = self.env["payt.operation"].sudo()
+        operations._cancel_pending(invoices)
+        sending = operations.search_count(
+            [
+                ("res_model", "=", invoices._name),
+                ("res_id", "in", invoices.ids),
+                ("kind", "=", "invoice"),
+                ("state", "=", "sending"),
+            ],
+            limit=1,
+        )
+        if sending or any(invoice._is_at_payt() for invoice in invoices):
+            raise UserError(
+                self.env._(
+                    "Payt has this invoice, or is getting it at this moment. Cancel it "
+                    "instead of deleting it: Payt then sends no reminders."
+                )
+            )
 
     def _payt_queue_open_amount(self):
         """Note that the open amount of these invoices has changed."""

@@ -83,6 +83,11 @@ class PaytInvoice(models.Model):
         readonly=True,
         help="Blocked by us: Payt sends no reminders while this is on.",
     )
+    is_taken_back = fields.Boolean(
+        "Taken back",
+        readonly=True,
+        help="Blocked by us: the invoice was reset to draft or cancelled here.",
+    )
     plan_payt_id = fields.Char("Plan at Payt", readonly=True)
     case_payt_id = fields.Char("Case at Payt", readonly=True)
     case_id = fields.Many2one(
@@ -140,8 +145,7 @@ class PaytInvoice(models.Model):
         """Whether the invoice got another payer here after Payt had it."""
         self.ensure_one()
         return (
-            self._is_at_payt()
-            and self.partner_id != self.move_id.commercial_partner_id
+            self._is_at_payt() and self.partner_id != self.move_id.commercial_partner_id
         )
 
     def _set_debtors(self):
@@ -157,16 +161,21 @@ class PaytInvoice(models.Model):
                 connection, invoices.move_id.commercial_partner_id
             )
             for invoice in invoices:
-                # What was deleted at Payt goes out as a new one, with nothing blocked.
+                # What was deleted at Payt goes out as a new one.
                 invoice.write(
                     {
                         "debtor_id": debtors[invoice.move_id.commercial_partner_id].id,
                         "status": "waiting",
                         "sent_date": False,
                         "sent_hash": False,
-                        "is_disputed": invoice.is_disputed and not invoice.sent_date,
+                        "is_taken_back": invoice.move_id.state != "posted",
                     }
                 )
+
+    def _is_blocked(self):
+        """Whether Payt has to keep quiet about this invoice."""
+        self.ensure_one()
+        return self.is_disputed or self.is_taken_back
 
     # ------------------------------------------------------------------ what we send
 

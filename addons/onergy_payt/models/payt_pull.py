@@ -232,10 +232,23 @@ class PaytPull(models.AbstractModel):
             elif not self._is_stale(invoice, row):
                 before = (invoice.status, invoice.status_number)
                 invoice.write(self._invoice_values(row))
+                if not invoice.sent_date:
+                    self._note_arrived(invoice)
                 if before != (invoice.status, invoice.status_number):
                     steps.append(invoice)
         self._log_steps(steps)
         return unmatched
+
+    @api.model
+    def _note_arrived(self, invoice):
+        """Payt has what we were not told of that it arrived: nothing else says so.
+
+        The line broke or the job was killed. What was taken back here since then had
+        nothing to block.
+        """
+        invoice.sent_date = fields.Datetime.now()
+        if invoice._is_blocked():
+            self.env["payt.operation"]._enqueue("block", invoice)
 
     @api.model
     def _invoice_values(self, row):

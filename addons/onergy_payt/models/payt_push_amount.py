@@ -75,7 +75,7 @@ class PaytPushAmount(models.AbstractModel):
                 continue
             identifier = invoice._payt_identifier()
             names[operation] = (identifier, invoice.move_id.name)
-            (block if invoice.is_disputed else resume)[operation] = identifier
+            (block if invoice._is_blocked() else resume)[operation] = identifier
         worn = self._worn(batch)
         outcomes |= self._send_bulk(client, "block_invoices", block, names, worn)
         outcomes |= self._send_bulk(client, "resume_invoices", resume, names, worn)

@@ -135,10 +135,31 @@ class PaytPushInvoice(models.AbstractModel):
             values["document_checksum"] = file[0]
         if not invoice._is_at_payt():
             values["status"] = "new"
-        if invoice.is_disputed and not invoice.sent_date:
-            # Disputed before it ever arrived: there was nothing to block until now.
-            self.env["payt.operation"]._enqueue("block", invoice)
+        is_first = not invoice.sent_date
         invoice.write(values)
+        if is_first:
+            self._catch_up(invoice, payload)
+
+    @api.model
+    def _catch_up(self, invoice, payload):
+        """Tell Payt what changed here before it had the invoice.
+
+        Until now there was nothing to block. The payer too may have changed, while the
+        invoice was on its way under the one before.
+        """
+        connection, operations = invoice.connection_id, self.env["payt.operation"]
+        number = connection._record_id(payload["debtor_identifier"], "res.partner")
+        if number != invoice.partner_id.id:
+            invoice.debtor_id = self.env["payt.debtor"].search(
+                [
+                    ("connection_id", "=", connection.id),
+                    ("partner_id", "=", number),
+                ]
+            )
+            invoice.is_taken_back = True
+            operations._enqueue("open_amount", invoice)
+        if invoice._is_blocked():
+            operations._enqueue("block", invoice)
 
     # ------------------------------------------------------------------------- files
 

@@ -33,7 +33,7 @@ class PaytPushPreview(models.AbstractModel):
         if kind == "open_amount":
             return {"invoices": [target._prepare_open_amount()]}
         if kind == "block":
-            action = "block" if target.is_disputed else "resume"
+            action = "block" if target._is_blocked() else "resume"
             return {action: [target._payt_identifier()]}
         if kind == "message":
             return {"message": {"subject": target.subject, "body": target.body}}

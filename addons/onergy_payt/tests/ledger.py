@@ -45,7 +45,7 @@ class Ledger:
         self.assertAlmostEqual(
             float(found[0]["open_amount"]), sign * move.amount_residual, places=2
         )
-        self.assertEqual(bool(found[0].get("blocked")), self.mirror(move).is_disputed)
+        self.assertEqual(bool(found[0].get("blocked")), self.mirror(move)._is_blocked())
 
     def check_transactions(self):
         payments = self.env["account.payment"].sudo().search([])

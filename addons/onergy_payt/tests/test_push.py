@@ -143,6 +143,110 @@ class TestPush(PaytCommon):
         self.push()
         self.assertFalse(self.payt.state.invoices)
 
+    # ------------------------------------------------------------- taken back meanwhile
+
+    def _while_sending(self, change):
+        """Let a change happen after Payt got the invoices and before we note that."""
+        push = self.env.registry["payt.push"]
+        talk_originally, hold_originally = push._talk_invoices, push._take_hold
+        changes, due = [change], []
+
+        def talk(push, *args):
+            result = talk_originally(push, *args)
+            due.extend(changes)
+            changes.clear()
+            return result
+
+        def take_hold(push, records):
+            while due:
+                self.env.invalidate_all()
+                due.pop()()
+                self.env.flush_all()
+            return hold_originally(push, records)
+
+        self.patch(push, "_talk_invoices", talk)
+        self.patch(push, "_take_hold", take_hold)
+
+    def test_an_invoice_taken_back_while_it_was_sent_is_blocked(self):
+        move = self.invoice()
+        name = move.name
+        self._while_sending(move.button_draft)
+        self.push()
+        self.push()
+        self.assertEqual(move.state, "draft")
+        stored = self.payt.state.find("invoices", invoice_number=name)
+        self.assertTrue(stored["blocked"])
+
+    def test_an_invoice_that_got_another_payer_while_it_was_sent_is_blocked(self):
+        move = self.invoice()
+        other = self._create_payer("Tweede bewoner", "tweede@example.com")
+        self._while_sending(lambda: self._give_to(move, other))
+        self.push()
+        self.push()
+        stored = self.at_payt(move)
+        self.assertTrue(stored["blocked"])
+        self.assertEqual(stored["open_amount"], 0)
+        self.assertEqual(self.mirror(move).partner_id, self.payer)
+        self.assertEqual(
+            self.operations(self.mirror(move), state="failed").error_code, "payer"
+        )
+
+    def test_an_invoice_of_which_we_did_not_hear_is_blocked_when_it_turns_up(self):
+        """The job was killed after Payt had it; then the invoice was taken back."""
+        move = self.invoice()
+        self.push()
+        mirror = self.mirror(move)
+        mirror.write({"sent_date": False, "payt_id": False, "status": "waiting"})
+        name = move.name
+        move.button_draft()
+        self.connection.cursor_ids.sudo().watermark = False
+        self.pull()
+        self.push()
+        stored = self.payt.state.find("invoices", invoice_number=name)
+        self.assertTrue(stored["blocked"])
+
+    def test_an_invoice_that_payt_has_is_not_deleted(self):
+        move = self.invoice()
+        self.push()
+        move.button_draft()
+        with self.assertRaises(UserError), self.env.cr.savepoint():
+            move.unlink()
+        move.button_cancel()
+        self.assertEqual(move.state, "cancel")
+
+    def test_an_invoice_that_is_being_sent_is_not_deleted(self):
+        move = self.invoice()
+        self.operations(self.mirror(move)).state = "sending"
+        move.button_draft()
+        with self.assertRaises(UserError):
+            move.unlink()
+
+    def test_an_invoice_that_payt_never_had_is_deleted(self):
+        move = self.invoice()
+        move.button_draft()
+        move.unlink()
+        self.push()
+        self.assertFalse(self.payt.state.invoices)
+
+    def test_confirming_again_leaves_a_complaint_alone(self):
+        move = self.invoice()
+        self.push()
+        self.mirror(move).action_dispute()
+        move.button_draft()
+        move.action_post()
+        self.push()
+        self.assertTrue(self.mirror(move).is_disputed)
+        self.assertTrue(self.at_payt(move)["blocked"])
+
+    def test_confirming_again_resumes_what_was_taken_back(self):
+        move = self.invoice()
+        self.push()
+        move.button_draft()
+        self.push()
+        move.action_post()
+        self.push()
+        self.assertFalse(self.at_payt(move)["blocked"])
+
     # ----------------------------------------------------------------- another payer
 
     def _give_to(self, move, payer):
@@ -200,7 +304,8 @@ class TestPush(PaytCommon):
         self.connection.cursor_ids.sudo().last_run = False
         self.pull()
         operation.action_retry()
-        self.push()
+        # The new payer first, then the invoice.
+        self.sync()
         debtor = self.payt.state.debtors[self.at_payt(move)["debtor_id"]]
         self.assertEqual(debtor["name"], "Tweede bewoner")
         self.assertFalse(self.at_payt(move).get("blocked"))
