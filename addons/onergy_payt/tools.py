@@ -115,6 +115,25 @@ class DatabaseTokenStore:
             with suppress(InterfaceError):
                 cr.close()
 
+    def forget(self):
+        """Throw the tokens away, whatever becomes of the caller's transaction.
+
+        Before that ends it may talk with another host, which must not get them.
+        """
+
+        def clear(cr):
+            cr.execute(
+                """
+                UPDATE payt_token
+                   SET access_token = NULL, refresh_token = NULL, expires_at = 0
+                 WHERE connection_id = %s
+                """,
+                (self._connection_id,),
+                log_exceptions=False,
+            )
+
+        _in_own_transaction(self._registry, clear)
+
     def _keep(self, cr, before, state):
         """Commit tokens at once; also when the connection to the database broke.
 

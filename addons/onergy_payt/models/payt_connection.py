@@ -1,9 +1,12 @@
 import hashlib
 import secrets
+from urllib.parse import urlsplit
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
+
+from ..tools import DatabaseTokenStore
 
 HOSTS = {
     "demo": ("https://demo-api.paytsoftware.com", "https://demo.paytsoftware.com"),
@@ -12,6 +15,8 @@ HOSTS = {
 # Payt documents ten requests per second and token.
 MAX_RATE = 10
 JOURNAL_CODE = "PAYT"
+# What we log in with; it is sent to the address of the API.
+SECRETS = ("api_token", "client_id", "client_secret", "oauth_state")
 
 
 class PaytConnection(models.Model):
@@ -256,7 +261,11 @@ class PaytConnection(models.Model):
                 for field in ("api_base_url", "administration_id", "environment")
             )
         )
+        origins = {connection: connection._origin_of_api() for connection in self}
         result = super().write(vals)
+        for connection, origin in origins.items():
+            if connection._origin_of_api() != origin:
+                connection._forget_secrets(vals)
         if vals.get("push_mandates"):
             contracts = self.env["onergy.contract"].search(
                 [
@@ -271,6 +280,31 @@ class PaytConnection(models.Model):
         return result
 
     # --------------------------------------------------------------------- helpers
+
+    def _origin_of_api(self):
+        """Return (scheme, host and port) that our secrets are sent to."""
+        self.ensure_one()
+        return urlsplit(self.api_base_url or "")[:2]
+
+    def _forget_secrets(self, vals):
+        """Never show another host what was meant for the one before.
+
+        :param vals: what is being written; secrets in there are for the new host
+        """
+        self.ensure_one()
+        # sudo: managers may change the address, but not see or touch secrets
+        connection = self.sudo()
+        connection.write(
+            {name: False for name in SECRETS if connection[name] and name not in vals}
+        )
+        DatabaseTokenStore(self.env.registry, self.id).forget()
+        self.env["payt.token"].invalidate_model()
+        self._message_log(
+            body=self.env._(
+                "The address of the API has changed. What was filled in to log in with "
+                "has been removed: fill it in again for the new address."
+            )
+        )
 
     @api.model
     def _database_fingerprint(self):

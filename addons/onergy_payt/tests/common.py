@@ -24,6 +24,7 @@ __all__ = [
     "STATIC_TOKEN",
     "WEBHOOK_SECRET",
     "PaytCommon",
+    "PaytServer",
 ]
 
 WEBHOOK_SECRET = "webhook-secret-for-tests"

@@ -4,7 +4,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
 
 from ..tools import DatabaseLimiter, DatabaseTokenStore
-from .common import CLIENT_ID, CLIENT_SECRET, PaytCommon
+from .common import CLIENT_ID, CLIENT_SECRET, PaytCommon, PaytServer
 
 
 @tagged("post_install", "-at_install")
@@ -59,6 +59,51 @@ class TestConnection(PaytCommon):
     def test_another_address_has_to_prove_itself(self):
         self.connection.administration_id = "8000"
         self.assertFalse(self.connection.is_live)
+
+    def _tokens(self):
+        return (
+            self.env["payt.token"]
+            .sudo()
+            .search([("connection_id", "=", self.connection.id)])
+        )
+
+    def test_secrets_never_go_to_another_address(self):
+        connection = self.connection.sudo()
+        connection.write({"client_id": "id", "client_secret": "secret"})
+        self._tokens().write({"access_token": "a", "refresh_token": "r"})
+        self.connection.name = "Payt"
+        self.assertTrue(connection.api_token)
+        manager = new_test_user(
+            self.env,
+            "payt_manager",
+            "onergy_residents.group_manager",
+            company_id=self.company.id,
+            company_ids=[(6, 0, self.company.ids)],
+        )
+        stranger = PaytServer(rate_limit=0, record=True).start()
+        self.addCleanup(stranger.stop)
+        self.env.flush_all()
+        with self.enter_registry_test_mode():
+            self.connection.with_user(manager).api_base_url = stranger.address
+        with self.assertRaises(UserError):
+            self.connection.with_user(manager).action_test()
+        self.assertFalse(
+            connection.api_token or connection.client_id or connection.client_secret
+        )
+        self.assertFalse(self._tokens().access_token or self._tokens().refresh_token)
+        self.assertIn("removed", self.connection.message_ids[0].body)
+
+    def test_another_environment_is_another_address(self):
+        connection = self.connection.sudo()
+        connection.environment = "production"
+        self.assertFalse(connection.api_token)
+
+    def test_secrets_filled_in_with_a_new_address_stay(self):
+        connection = self.connection.sudo()
+        connection.write(
+            {"api_base_url": "https://other.example.com", "api_token": "new"}
+        )
+        self.assertEqual(connection.api_token, "new")
 
     def test_a_wrong_token_is_explained_and_a_person_is_called(self):
         self.connection.sudo().api_token = "wrong"
