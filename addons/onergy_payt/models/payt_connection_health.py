@@ -16,7 +16,14 @@ class PaytConnectionHealth(models.Model):
     _inherit = "payt.connection"
 
     last_push = fields.Datetime(readonly=True, copy=False)
-    last_pull = fields.Datetime(readonly=True, copy=False)
+    last_pull = fields.Datetime(
+        readonly=True,
+        copy=False,
+        help="When the last round through all lists began that came to its end.",
+    )
+    pull_started = fields.Datetime(
+        readonly=True, copy=False, help="When the round began that is under way."
+    )
     last_change_seen = fields.Datetime(readonly=True, copy=False)
     last_webhook = fields.Datetime(compute="_compute_last_webhook")
     last_error = fields.Char("Technical details", readonly=True, copy=False)

@@ -21,6 +21,7 @@ class PaytCursor(models.Model):
         "been read, and not at all when the list was empty."
     )
     last_run = fields.Datetime()
+    last_try = fields.Datetime(help="The last time it was read or refused.")
     last_count = fields.Integer("Rows in the last run")
     unmatched_count = fields.Integer(
         "Not ours", help="Rows of the last run that belong to no record in Odoo."

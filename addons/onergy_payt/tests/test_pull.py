@@ -1,3 +1,6 @@
+from datetime import timedelta
+from unittest.mock import patch
+
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
@@ -46,6 +49,89 @@ class TestPull(PaytCommon):
         self.pull()
         self.assertEqual(set(self.payt.counts.values()), {1})
         self.assertEqual(self.payt.counts.total(), 8)
+
+    def _no_time(self):
+        """Let the scheduler's time be up after each list."""
+        cron = self.env.registry["ir.cron"]
+        original = cron._commit_progress
+
+        def commit(model, *args, **kwargs):
+            original(model, *args, **kwargs)
+            return 0
+
+        self.patch(cron, "_commit_progress", commit)
+
+    def test_a_round_goes_on_where_time_was_up(self):
+        self._no_time()
+        self.connection.cursor_ids.sudo().last_run = False
+        self.pay(self.move)
+        before = self.connection.last_pull
+        self.payt.counts.clear()
+        self.pull()
+        self.assertEqual(len(self.payt.counts), 12)
+        self.assertEqual(set(self.payt.counts.values()), {1})
+        self.assertEqual(self.move.payment_state, "paid")
+        self.assertGreater(self.connection.last_pull, before)
+        self.pull()
+        self.assertEqual(self.payt.counts["GET /v1/debtors"], 2)
+
+    def test_a_refused_list_does_not_hold_up_the_others_when_time_is_short(self):
+        self._no_time()
+        self.phase("reminder_1")
+        self.payt.faults.add(
+            {
+                "kind": "missing_scope",
+                "operation": "GET /v1/debtors",
+                "scope": "debtors:read",
+                "times": 99,
+            }
+        )
+        self.pull()
+        self.assertEqual(self.mirror(self.move).status, "reminder")
+
+    def test_a_second_company_has_its_turn_when_time_is_short(self):
+        company = self.env["res.company"].create({"name": "Andere leverancier"})
+        other = self.connection.sudo().copy(
+            {"company_id": company.id, "journal_id": False, "cost_account_id": False}
+        )
+        other.write(
+            {
+                "api_token": self.connection.sudo().api_token,
+                "live_enabled": True,
+                "fingerprint": self.connection.sudo().fingerprint,
+            }
+        )
+        self._no_time()
+        for _call in range(3):
+            self.pull()
+        self.assertTrue(other.last_pull)
+        self.assertTrue(self.connection.last_pull)
+
+    def test_what_changes_while_a_list_is_read_is_read_again(self):
+        """A list of many pages: after its first page, a row on that page changes."""
+        self.connection.page_size = 1
+        second = self.invoice(50.0)
+        self.sync()
+        cursor = self.connection.cursor_ids.filtered(lambda c: c.resource == "invoices")
+        cursor.sudo().watermark = False
+        original = self.env.registry["payt.pull"]._apply_invoices
+        hour = timedelta(hours=1)
+
+        def apply(pull, connection, rows):
+            unmatched = original(pull, connection, rows)
+            if rows[0]["id"] == self.at_payt(self.move)["id"]:
+                with self.payt.locked() as state:
+                    # It takes Payt an hour to come to the second page.
+                    state.latest += hour
+                    state.advance(self.at_payt(self.move), "reminder_1")
+                    state.latest += hour
+                    state.touch(self.at_payt(second))
+            return unmatched
+
+        with patch.object(self.env.registry["payt.pull"], "_apply_invoices", apply):
+            self.pull()
+        self.pull()
+        self.assertEqual(self.mirror(self.move).status, "reminder")
 
     def test_a_watermark_stays_when_there_is_no_news(self):
         cursor = self.connection.cursor_ids.filtered(lambda c: c.resource == "invoices")
