@@ -54,6 +54,11 @@ class OnergyMove(models.Model):
             else self.env["onergy.settlement"]
         )
 
+    def _takes_closing_reading(self):
+        """Nor once the final bill is out: it would not change any more."""
+        billed = "posted" in self._get_final_settlements().mapped("state")
+        return not billed and super()._takes_closing_reading()
+
     def _get_consequences(self):
         lines = super()._get_consequences()
         if self.final_deadline and self.contract_id.complex_id._is_by_costs():

@@ -66,6 +66,15 @@ class TestMoveBill(BillingCommon):
             Run._cron_final_bills()
             self.assertEqual(self._get_settlements(), settlement)
 
+    @freeze_time("2025-03-24 12:00:00")
+    def test_no_closing_reading_after_the_final_bill(self):
+        self.move.with_user(self.clerk).action_carry_out()
+        self.env["onergy.settlement.run"]._cron_final_bills()
+        self.assertTrue(self.move._takes_closing_reading())
+        # As it is once posted; a bill in the books is more than this needs.
+        self._get_settlements().state = "posted"
+        self.assertFalse(self.move._takes_closing_reading())
+
     def test_a_year_that_was_not_billed_goes_first(self):
         self.complex.billing_cycle = "year"
         with freeze_time("2025-03-25 12:00:00"):

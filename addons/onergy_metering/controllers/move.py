@@ -21,10 +21,9 @@ class MeteringPortalMove(OnergyPortalMove):
     def _get_open_steps(self, move):
         """A reading may also be given after the move was carried out."""
         steps = super()._get_open_steps(move)
-        waits = move.state == "done" and not any(
-            move.closing_reading_ids.mapped("is_stored")
-        )
-        return ["reading"] if waits and "reading" in self._get_steps(move) else steps
+        if move._takes_closing_reading() and "reading" in self._get_steps(move):
+            return ["reading"]
+        return steps
 
     def _get_step_template(self, step):
         if step == "reading":
@@ -48,7 +47,7 @@ class MeteringPortalMove(OnergyPortalMove):
                 {
                     "id": meter.id,
                     "serial": meter.serial,
-                    "unit": meter._get_register_unit(meter._get_main_register()),
+                    "unit": move._get_closing_unit(meter),
                     "value": f"{known[meter]:.3f}".replace(".", ",")
                     if meter in known
                     else "",

@@ -3,7 +3,8 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import formatLang
 
-#: A resident is asked for the reading of his last day until this many days after it.
+#: A resident is asked for the reading of his last day until this many days after it,
+#: and may give it until so many days after that.
 ASK_DAYS = 14
 
 
@@ -45,6 +46,24 @@ class OnergyMove(models.Model):
             self.date_end + timedelta(days=1)
         )
 
+    def _get_closing_unit(self, meter):
+        """What the meter counted in on the last day; it may have changed since."""
+        return meter._get_register_unit(
+            meter._get_main_register(), self._get_closing_moment()
+        )
+
+    def _takes_closing_reading(self):
+        """Whether a reading may still be given of a move that was carried out.
+
+        Not for ever: who lives there next goes by the same meter.
+        """
+        self.ensure_one()
+        if self.state != "done" or any(self.closing_reading_ids.mapped("is_stored")):
+            return False
+        today = fields.Date.context_today(self.with_context(tz="Europe/Amsterdam"))
+        asked = max(filter(None, (self.date_end, self.reading_asked_on)), default=today)
+        return today <= asked + timedelta(days=ASK_DAYS)
+
     def _judge_reading(self, meter, value):
         """Tell whether a closing reading fits the readings around it.
 
@@ -61,7 +80,7 @@ class OnergyMove(models.Model):
             meter.serial,
             min(self._get_closing_moment(), fields.Datetime.now()),
             value,
-            meter._get_register_unit(register),
+            self._get_closing_unit(meter),
             register,
         )
         with self.env.cr.savepoint() as savepoint:

@@ -46,13 +46,11 @@ class OnergyMoveReading(models.Model):
         "(move_id, meter_id)", "This meter has a closing reading already."
     )
 
-    @api.depends("meter_id")
+    @api.depends("meter_id", "move_id.date_end")
     def _compute_unit(self):
         for record in self:
             meter = record.meter_id
-            record.unit = (
-                meter._get_register_unit(meter._get_main_register()) if meter else ""
-            )
+            record.unit = meter and record.move_id._get_closing_unit(meter) or ""
 
     @api.depends("meter_id", "value", "move_id.date_end")
     def _compute_verdict(self):

@@ -135,6 +135,32 @@ class TestMoveReading(PortalCase):
         self._answer("140")
         self.assertEqual(self._stored().value, 133.5, "it is among the readings")
 
+    def test_unit_of_the_last_day(self):
+        self.env["onergy.meter.unit.change"].create(
+            {
+                "meter_id": self.meter.id,
+                "date": self.today,
+                "old_value": 144,
+                "new_unit": "MWh",
+                "new_value": 40,
+                "reason": "Set by the next resident",
+            }
+        ).action_apply()
+        self.move._send_report()
+        self.assertIn("GJ", self.open_as("resident", self.url))
+        self._answer("133,5", **{f"confirmed_{self.meter.id}": "1"})
+        self.assertEqual(self.move.closing_reading_ids.unit, "GJ")
+
+    def test_not_for_ever_after_it_was_carried_out(self):
+        self.move._send_report()
+        self.move.action_carry_out()
+        self.move.date_end = self.today - timedelta(days=15)
+        self.assertTrue(self._answer("133,5").url.endswith("/my/move"))
+        self.assertFalse(self.move.closing_reading_ids)
+        self.move.reading_asked_on = self.today - timedelta(days=14)
+        self._answer("133,5")
+        self.assertEqual(self.move.closing_reading_ids.value, 133.5)
+
     def test_reading_of_today_waits_until_the_day_is_over(self):
         self.move.date_end = self.today
         self._answer("133,5")

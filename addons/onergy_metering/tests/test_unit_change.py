@@ -104,6 +104,22 @@ class TestUnitChange(MeteringCase):
         reading = self.env["onergy.reading"].search([("moment", "=", moment)])
         self.assertEqual((reading.value, reading.unit), (34.5, "GJ"))
 
+    def test_entry_of_before_the_change_is_in_the_old_unit(self):
+        self._change().action_apply()
+        moment = "2026-01-02 11:00:00"
+        entry = self.env["onergy.reading.entry"].create(
+            {
+                "meter_id": self.meter.id,
+                "moment": moment,
+                "value": 34.5,
+                "note": "Photo of that day",
+            }
+        )
+        self.assertEqual(entry.unit, "GJ")
+        entry.action_save()
+        reading = self.env["onergy.reading"].search([("moment", "=", moment)])
+        self.assertEqual((reading.value, reading.unit), (34.5, "GJ"))
+
     def test_what_waited_for_the_unit_comes_in(self):
         self._load(("71000001", "2026-01-05", "10.5", "MWh"))
         item = self.env["onergy.reading.exception"].search([("state", "=", "open")])

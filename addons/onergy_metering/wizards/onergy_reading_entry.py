@@ -35,11 +35,11 @@ class OnergyReadingEntry(models.TransientModel):
                 wizard.meter_id and wizard.meter_id._get_main_register() or "energy"
             )
 
-    @api.depends("meter_id", "register")
+    @api.depends("meter_id", "register", "moment")
     def _compute_unit(self):
         for wizard in self:
             wizard.unit = (
-                wizard.meter_id._get_register_unit(wizard.register)
+                wizard.meter_id._get_register_unit(wizard.register, wizard.moment)
                 if wizard.meter_id
                 else ""
             )
