@@ -351,7 +351,7 @@ class _Gaps:
     def start_gap(self):
         self._gap = 0
 
-    def read(self, size=-1):
+    def read(self, size=-1):  # pylint: disable=method-required-super
         chunk = self._stream.read(size)
         self._count += len(chunk)
         self._gap += len(chunk)
