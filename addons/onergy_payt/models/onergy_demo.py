@@ -84,7 +84,14 @@ class OnergyDemo(models.AbstractModel):
         )
         if not connection:
             return
-        # Another address stops a live connection; this one is proved by going live.
-        connection.write({"api_base_url": address, "app_base_url": address})
+        # Another address stops a live connection and takes its secrets away: the
+        # simulator's are given anew, and the address is proved by going live.
+        connection.write(
+            {
+                "api_base_url": address,
+                "app_base_url": address,
+                "api_token": SIMULATOR["api_token"],
+            }
+        )
         if not connection.is_live:
             connection.action_go_live()
