@@ -124,10 +124,10 @@ def test_exception_is_resolved_and_taken_back(desk, morning):
     page.wait_for_timeout(800)
     colleague.picture("desk-7-exception")
     page.get_by_role("button", name="Afkeuren", exact=True).click()
-    page.get_by_role("button", name="Terugnemen", exact=True).wait_for()
+    page.get_by_role("button", name="Terugdraaien", exact=True).wait_for()
     assert page.locator("[name=resolution]").first.inner_text() == "Afgekeurd"
     colleague.picture("desk-8-resolved")
-    page.get_by_role("button", name="Terugnemen", exact=True).click()
+    page.get_by_role("button", name="Terugdraaien", exact=True).click()
     page.get_by_role("button", name="Goedkeuren", exact=True).wait_for()
 
 
