@@ -23,7 +23,8 @@ from . import (
     payt_operation,
     payt_plan,
     payt_plan_term,
-    payt_pull,
+    payt_pull,  # before its part
+    payt_pull_round,
     payt_push,  # before its parts
     payt_push_amount,
     payt_push_bulk,
