@@ -453,9 +453,7 @@ class _Reader:
         status = self.status_map.get(text.casefold(), self.status_map.get("*"))
         if status is not None:
             return status
-        if profile.status_masks and re.fullmatch(
-            "0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}", text
-        ):
+        if profile.status_masks and _BITS.fullmatch(text):
             return self._masked(int(text, 16 if text[1:2].lower() == "x" else 10))
         raise RowError("unknown_status", profile.status_ref, text)
 
