@@ -93,7 +93,9 @@ class TestTariff(BillingCommon):
                 (2026, "heat", ""): {40.97},
             },
         )
-        corrected = caps.filtered("decided_on")
+        corrected = caps.filtered(
+            lambda cap: cap.decided_on and cap.decided_on > cap.valid_from
+        )
         self.assertEqual({str(cap.decided_on) for cap in corrected}, {"2024-06-25"})
         self.assertEqual(set(corrected.mapped("amount")), {582.82, 291.42})
 

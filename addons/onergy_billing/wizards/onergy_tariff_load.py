@@ -227,7 +227,7 @@ class OnergyTariffLoad(models.TransientModel):
         except ValidationError:
             # Something is wrong: find out with which lines.
             errors = self._find_errors(tariff, values)
-            tariff.unlink()
+            tariff.sudo().unlink()  # sudo: made a moment ago, and by nobody else
             return None, errors
         tariff.message_post(
             body=plaintext2html(
