@@ -1,4 +1,5 @@
 from . import res_company
+from . import onergy_step_mixin
 from . import onergy_delivery_set
 from . import onergy_vat_rate
 from . import onergy_tariff_cap

@@ -3,15 +3,13 @@ import logging
 from psycopg2 import IntegrityError, OperationalError
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import UserError
 from odoo.tools import format_date
 
 from .const import QUIET
 
 _logger = logging.getLogger(__name__)
 
-#: What only the buttons and the job change: how far a run is, and whose work it was.
-GUARDED = frozenset({"state", "prepared_by_id", "approved_by_id"})
 #: Fields of the chatter, which anybody who works on a run or a bill may write.
 CHATTER = ("message_", "activity_", "my_activity_")
 #: Invoices that are made and committed together: larger batches are no faster.
@@ -29,9 +27,10 @@ class OnergyBillingRun(models.AbstractModel):
 
     _name = "onergy.billing.run"
     _description = "Run of invoices"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["onergy.step.mixin", "mail.thread", "mail.activity.mixin"]
     _check_company_auto = True
 
+    _guarded = frozenset({"state", "prepared_by_id", "approved_by_id"})
     #: External id of the job that does the work.
     _run_cron = None
 
@@ -81,33 +80,10 @@ class OnergyBillingRun(models.AbstractModel):
             total = run.step_total
             run.progress = min(100, 100 * run.step_done // total) if total else 0
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        for vals in vals_list:
-            self._check_guarded(vals)
-        return super().create(vals_list)
-
     def write(self, vals):
-        self._check_guarded(vals)
         if not self.env.su and any(not name.startswith(CHATTER) for name in vals):
             self._check_not_approved()
         return super().write(vals)
-
-    @api.model
-    def _check_guarded(self, vals):
-        """Refuse to take a step otherwise than by its button.
-
-        :raises AccessError: else a second person's approval could be written
-        """
-        if not self.env.su and GUARDED & vals.keys():
-            raise AccessError(
-                self.env._("A run is prepared and approved by its buttons only.")
-            )
-
-    def _write_step(self, vals):
-        """Write what the buttons change, for who may change the run at all."""
-        self.check_access("write")
-        self.sudo().write(vals)  # sudo: nobody may write these by hand
 
     # -- what a kind of run has to tell --------------------------------------------
 

@@ -1,9 +1,6 @@
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import UserError
 from odoo.tools import format_date
-
-#: What only the buttons change.
-GUARDED = frozenset({"state", "prepared_by_id", "confirmed_by_id"})
 
 
 class OnergyCostStatement(models.Model):
@@ -16,9 +13,10 @@ class OnergyCostStatement(models.Model):
 
     _name = "onergy.cost.statement"
     _description = "Cost statement"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["onergy.step.mixin", "mail.thread", "mail.activity.mixin"]
     _check_company_auto = True
     _order = "date_to desc, complex_id, id desc"
+    _guarded = frozenset({"state", "prepared_by_id", "confirmed_by_id"})
 
     complex_id = fields.Many2one(
         "onergy.complex",
@@ -151,14 +149,7 @@ class OnergyCostStatement(models.Model):
         for record in self:
             record.share_count = counts.get(record, 0)
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        for vals in vals_list:
-            self._check_guarded(vals)
-        return super().create(vals_list)
-
     def write(self, vals):
-        self._check_guarded(vals)
         fixed = {"complex_id", "date_from", "date_to", "fixed_key"} & vals.keys()
         if fixed and any(record.state != "draft" for record in self):
             raise UserError(
@@ -168,22 +159,6 @@ class OnergyCostStatement(models.Model):
                 )
             )
         return super().write(vals)
-
-    @api.model
-    def _check_guarded(self, vals):
-        """Refuse to take a step otherwise than by its button.
-
-        :raises AccessError: else a second person's approval could be written
-        """
-        if not self.env.su and GUARDED & vals.keys():
-            raise AccessError(
-                self.env._("Costs are shared out and confirmed by the buttons only.")
-            )
-
-    def _write_step(self, vals):
-        """Write what the buttons change, for who may change the statement at all."""
-        self.check_access("write")
-        self.sudo().write(vals)  # sudo: nobody may write these by hand
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_confirmed(self):
