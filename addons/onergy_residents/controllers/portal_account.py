@@ -116,14 +116,16 @@ class OnergyPortalAccount(OnergyPortal):
     # ------------------------------------------------------------------
 
     def _create_or_update_address(self, partner_sudo, **form_data):
-        """Odoo's own page of who is no resident takes no address nobody confirmed."""
-        users = partner_sudo.with_context(active_test=False).user_ids
+        """Odoo's own page takes no address nobody confirmed from who looks along.
+
+        Residents are refused altogether. Of others Odoo takes it, and we give nothing
+        by it, see ``_find_viewer`` of ``onergy.access.grant``.
+        """
         if (
             "email" in form_data
-            and not self._get_portal_contracts()  # they are refused altogether
-            and users
-            and all(users.mapped("share"))
             and email_normalize(form_data["email"]) != partner_sudo.email_normalized
+            and not self._get_portal_contracts()
+            and partner_sudo._onergy_looks_along()
         ):
             message = request.env._("Change your e-mail address on the page Account.")
             return partner_sudo, {"invalid_fields": ["email"], "messages": [message]}

@@ -169,13 +169,22 @@ class OnergyAccessGrant(models.Model):
     def _find_viewer(self, users, email):
         """Return the user whose login or address this is, nobody if it may be several.
 
-        Portal users confirm an address before it is theirs, see ``res.users.write``.
+        An address counts of employees, residents and those who were made to look at a
+        home: they confirm a new one. Others on the portal may write any address on
+        Odoo's own page, so of them only the login counts.
         """
         # What somebody typed: "_" and "%" are no patterns here.
         user = users.search([("login", "=ilike", escape_psql(email))], limit=1)
         if user:
             return user
-        found = users.search([("email_normalized", "=", email)], limit=2)
+        confirmed = (
+            Domain("share", "=", False)
+            | Domain("partner_id.is_resident", "=", True)
+            | Domain("partner_id.onergy_viewer", "=", True)
+        )
+        found = users.search(
+            Domain("email_normalized", "=", email) & confirmed, limit=2
+        )
         return found if len(found) == 1 else users.browse()
 
     @api.model

@@ -186,6 +186,16 @@ class ResPartner(models.Model):
         grants.search([("partner_id", "in", self.ids)]).unlink()
         grants.search([("contract_id.partner_id", "in", self.ids)])._forget()
 
+    def _onergy_looks_along(self):
+        """Return whether he was ever given access to somebody else's home."""
+        self.ensure_one()
+        # sudo: not everybody who asks may read who has access
+        partner = self.sudo()
+        grants = partner.env["onergy.access.grant"]
+        return partner.onergy_viewer or bool(
+            grants.search_count([("partner_id", "=", partner.id)], limit=1)
+        )
+
     def _onergy_forget_viewers(self):
         """Forget those of these who were made to look at a home and look no more."""
         viewers = self.filtered(lambda p: p.onergy_viewer and not p.onergy_anonymised)

@@ -164,6 +164,7 @@ class TestAccessGrant(PortalCase, MailCase):
         self.assertTrue(log)
 
     def test_who_has_a_login_keeps_it(self):
+        self.viewer.partner_id.onergy_viewer = True
         self._post(email="VIEWER@example.com")
         self.assertEqual(self.contract.grant_ids.partner_id, self.viewer.partner_id)
 
@@ -181,6 +182,30 @@ class TestAccessGrant(PortalCase, MailCase):
                 grant = self.contract.grant_ids.filtered(lambda g: g.email == email)  # noqa: B023
                 self.assertNotEqual(grant.partner_id, self.other.partner_id)
                 self.assertEqual(grant.partner_id.user_ids.login, email)
+
+    def test_an_address_that_nobody_confirmed_gets_nothing(self):
+        """A customer of another kind may write any address on Odoo's own page."""
+        self.post_as(
+            "viewer",
+            "/my/address/submit",
+            {
+                "partner_id": self.viewer.partner_id.id,
+                "name": "The Bookkeeper",
+                "email": "daughter@example.com",
+                "phone": "+31 30 000 0000",
+                "street": "Kerkstraat 1",
+                "city": "Utrecht",
+                "zip": "3511 AA",
+                "country_id": self.env.ref("base.nl").id,
+                "use_delivery_as_billing": "true",
+                "verify_address_values": "",
+            },
+        )
+        self.assertEqual(self.viewer.email, "daughter@example.com")
+        self._post()
+        user = self.contract.grant_ids.partner_id.user_ids
+        self.assertEqual(user.login, "daughter@example.com")
+        self.assertNotEqual(user, self.viewer)
 
     def test_no_token_goes_to_another_address_than_the_accounts_own(self):
         """Who has the mailbox of an old login name does not get the account."""

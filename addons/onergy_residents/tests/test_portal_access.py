@@ -95,9 +95,17 @@ class TestPortalAccess(PortalCase):
         self.assertEqual(self.resident.email, "resident@example.com")
         user.write({"tz": "Europe/Amsterdam"})
 
-    def test_who_is_no_resident_confirms_an_address_as_well(self):
+    def test_who_looks_along_confirms_an_address_as_well(self):
         """Access is given to an address: nobody may take one that is not his."""
         viewer = self._create_resident("viewer", "Somebody Else")
+        self.env["onergy.access.grant"].create(
+            {
+                "contract_id": self.contract.id,
+                "partner_id": viewer.partner_id.id,
+                "name": "Somebody Else",
+                "email": "viewer@example.com",
+            }
+        )
         with self.assertRaises(AccessError):
             viewer.with_user(viewer).write({"email": "victim@example.com"})
         self.assertEqual(viewer.email, "viewer@example.com")
