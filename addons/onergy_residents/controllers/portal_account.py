@@ -122,7 +122,8 @@ class OnergyPortalAccount(OnergyPortal):
         by it, see ``_find_viewer`` of ``onergy.access.grant``.
         """
         if (
-            "email" in form_data
+            partner_sudo  # none yet for a new address
+            and "email" in form_data
             and email_normalize(form_data["email"]) != partner_sudo.email_normalized
             and not self._get_portal_contracts()
             and partner_sudo._onergy_looks_along()
