@@ -52,3 +52,10 @@ class PaytJob(models.AbstractModel):
 
         if records:
             self._afresh(lock)
+
+    @api.model
+    def _write_news(self, record, values):
+        """Write what is not there yet: of most records little is new."""
+        news = {name: value for name, value in values.items() if record[name] != value}
+        if news:
+            record.write(news)

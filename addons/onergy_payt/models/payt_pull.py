@@ -150,7 +150,8 @@ class PaytPull(models.AbstractModel):
         proposed = (row.get("debtor_provided_email_address") or "").strip()
         news = proposed and proposed.lower() != (debtor.partner_id.email or "").lower()
         changed = proposed != (debtor.seen_email or "")
-        debtor.write(
+        self._write_news(
+            debtor,
             {
                 "payt_id": text_id(row["id"]),
                 "public_url": web_address(row.get("public_url")),
@@ -160,7 +161,7 @@ class PaytPull(models.AbstractModel):
                 "is_paused": bool(row.get("paused_at")),
                 "seen_email": proposed or False,
                 "payt_updated": row["updated_at"],
-            }
+            },
         )
         if changed:
             debtor.proposed_email = proposed if news else False
@@ -211,7 +212,7 @@ class PaytPull(models.AbstractModel):
                 unmatched += 1
             elif not self._is_stale(invoice, row):
                 before = (invoice.status, invoice.status_number)
-                invoice.write(self._invoice_values(row))
+                self._write_news(invoice, self._invoice_values(row))
                 if not invoice.sent_date:
                     self._note_arrived(invoice)
                 if before != (invoice.status, invoice.status_number):

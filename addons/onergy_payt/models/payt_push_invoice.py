@@ -48,8 +48,7 @@ class PaytPushInvoice(models.AbstractModel):
             if outcome.state in ("done", "partial"):
                 invoice = ready[operation]
                 file = files.get(operation) if operation not in late else None
-                self._note_sent(invoice, payloads[operation], file)
-                invoice.warning = outcome.detail or False
+                self._note_sent(invoice, payloads[operation], file, outcome.detail)
                 reason = missing.get(operation) or late.get(operation)
                 if reason and outcome is DONE:
                     found[operation] = Outcome("partial", "no_pdf", reason)
@@ -124,8 +123,9 @@ class PaytPushInvoice(models.AbstractModel):
         return Outcome("retry", "waiting", "")
 
     @api.model
-    def _note_sent(self, invoice, payload, file):
+    def _note_sent(self, invoice, payload, file, warning):
         values = {
+            "warning": warning or False,
             "sent_date": self.env.cr.now(),
             "sent_hash": invoice._hash(payload),
             "open_amount": float(payload["amount_open"]),
@@ -136,7 +136,7 @@ class PaytPushInvoice(models.AbstractModel):
         if not invoice._is_at_payt():
             values["status"] = "new"
         is_first = not invoice.sent_date
-        invoice.write(values)
+        self._write_news(invoice, values)
         if is_first:
             self._catch_up(invoice, payload)
 
