@@ -17,14 +17,17 @@ class OnergyContract(models.Model):
 
     _inherit = "onergy.contract"
 
-    def _get_current_prices(self, day):
-        """{component: tuple of Price} that hold for this contract on ``day``."""
+    def _get_current_prices(self, day, tariffs=None):
+        """{component: tuple of Price} that hold for this contract on ``day``.
+
+        :param tariffs: those of its complex, where many contracts share them
+        """
         self.ensure_one()
         Tariff = self.env["onergy.tariff"]
+        if tariffs is None:
+            tariffs = Tariff._get_tariffs(self.complex_id)
         timelines = Tariff._get_price_timelines(
-            self.connection_id,
-            Tariff._get_tariffs(self.complex_id),
-            self._get_parts()[0],
+            self.connection_id, tariffs, self._get_parts()[0]
         )
         return {name: timeline.at(day, ()) for name, timeline in timelines.items()}
 

@@ -34,17 +34,25 @@ class OnergySettlement(models.Model):
         before = calculator._get_comparisons(used)
         average = calculator._get_averages(used)
         outages = self.env["onergy.outage"]._get_due_payments(periods)
+        tariffs = self.env["onergy.tariff"]._get_tariffs_of(
+            {period.contract.complex_id for period in periods}
+        )
         records = self.with_context(**QUIET).create(
             [
                 self._prepare_settlement(
-                    run, result, before.get(i), average.get(i), outages.get(i, [])
+                    run,
+                    result,
+                    before.get(i),
+                    average.get(i),
+                    outages.get(i, []),
+                    tariffs[result.period.contract.complex_id],
                 )
                 for i, result in enumerate(results)
             ]
         )
         return records
 
-    def _prepare_settlement(self, run, result, before, average, outages):
+    def _prepare_settlement(self, run, result, before, average, outages, tariffs):
         period, contract = result.period, result.period.contract
         payer = self._get_payer(result)
         values = {
@@ -83,7 +91,7 @@ class OnergySettlement(models.Model):
                 )
                 for outage, amount in outages
             ],
-            advance_advice=float(self._get_advice(contract, period, bill)),
+            advance_advice=float(self._get_advice(contract, period, bill, tariffs)),
         )
         values["warnings"] = "\n".join(self._get_warnings(values))
         return values
@@ -209,8 +217,11 @@ class OnergySettlement(models.Model):
             warnings.append(self.env._("The resident gets money back."))
         return warnings
 
-    def _get_advice(self, contract, period, bill):
-        """Advance that a year like this one takes, at the prices that hold now."""
+    def _get_advice(self, contract, period, bill, tariffs):
+        """Advance that a year like this one takes, at the prices that hold now.
+
+        :param tariffs: those of the contract's complex
+        """
         days = (period.end - period.start).days + 1
         use = defaultdict(Decimal)
         for line in bill.lines:
@@ -224,4 +235,4 @@ class OnergySettlement(models.Model):
         if contract.complex_id._is_by_costs():
             return round_cent(bill.supply_total * year_days / days / MONTHS)
         use = {name: value * year_days / days for name, value in use.items()}
-        return advance_advice(use, contract._get_current_prices(period.end))
+        return advance_advice(use, contract._get_current_prices(period.end, tariffs))

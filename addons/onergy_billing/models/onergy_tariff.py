@@ -193,6 +193,11 @@ class OnergyTariff(models.Model):
         return self.union(*in_force.values())
 
     @api.model
+    def _get_tariffs_of(self, complexes):
+        """{complex: its tariffs}, as of :meth:`_get_tariffs`"""
+        return {complex_: self._get_tariffs(complex_) for complex_ in complexes}
+
+    @api.model
     def _get_price_timelines(self, connection, tariffs, part="all"):
         """{component: Timeline of tuples of Price} for what a connection gets.
 
