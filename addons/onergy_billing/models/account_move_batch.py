@@ -103,9 +103,6 @@ class AccountMove(models.Model):
                     **self._onergy_strip(line),
                     "display_type": "product",
                     "account_id": self._onergy_get_account(line, journal, accounts),
-                    # Odoo would work the VAT of each line out again.
-                    "price_subtotal": net,
-                    "price_total": line["price_unit"],
                     **self._onergy_balance(sign * net),
                 }
             )
