@@ -1,7 +1,7 @@
 {
     "name": "Onergy Billing",
     "summary": "Heat tariffs, advances, yearly bills and the accountant's workbook",
-    "version": "19.0.1.0.1",
+    "version": "19.0.1.0.2",
     "category": "Onergy",
     "license": "LGPL-3",
     "author": "Onergy",

@@ -29,8 +29,9 @@ class AccountMove(models.Model):
         for move, values in zip(self, default_values_list, strict=True):
             if move.onergy_contract_id:
                 values.setdefault("onergy_contract_id", move.onergy_contract_id.id)
-                values.setdefault("onergy_move_kind", move.onergy_move_kind)
                 values.setdefault("onergy_advance_month", move.onergy_advance_month)
+            if move.onergy_move_kind:  # an owner's bill has no contract
+                values.setdefault("onergy_move_kind", move.onergy_move_kind)
         return super()._reverse_moves(default_values_list, cancel=cancel)
 
     def _get_name_invoice_report(self):

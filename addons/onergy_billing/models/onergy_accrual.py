@@ -1,3 +1,4 @@
+from collections import defaultdict
 from datetime import timedelta
 from decimal import Decimal
 
@@ -149,20 +150,20 @@ class OnergyAccrual(models.Model):
         # sudo: lines are made anew: a server that stopped may have left some behind
         self.sudo().line_ids.unlink()
         Line = record.env["onergy.accrual.line"]
-        periods = record._get_periods(self.company_id, self.day)
-        for start in range(0, len(periods), BATCH):
-            batch = periods[start : start + BATCH]
+        groups = record._get_periods(self.company_id, self.day)
+        for start in range(0, len(groups), BATCH):
+            batch = groups[start : start + BATCH]
             Line.create(
                 [
                     self._prepare_line(values)
-                    for values in record._work_out(batch, self.day)
+                    for values in record._work_out(sum(batch, []), self.day)
                 ]
             )
-            done = min(start + BATCH, len(periods))
+            done = start + len(batch)
             record._tell(
-                100 * done // len(periods),
+                100 * done // len(groups),
                 self.env._(
-                    "%(done)s of %(total)s contracts", done=done, total=len(periods)
+                    "%(done)s of %(total)s contracts", done=done, total=len(groups)
                 ),
             )
         return {}
@@ -183,14 +184,19 @@ class OnergyAccrual(models.Model):
     def _get_periods(self, company, day):
         """What each contract was supplied with and not billed for on a day.
 
-        A period that ends before it begins is that of a contract to which nothing was
-        delivered, but that was invoiced an advance: ahead of its start, say.
+        These are the days after the last bill, and those of a bill that was credited as
+        a whole and not made again by then. A period that ends before it begins is that
+        of a contract to which nothing was delivered, but that was invoiced an advance:
+        ahead of its start, say.
+
+        :return: a list of :class:`~.onergy_settlement_calculator.Period` for each
+            contract: advances are shared out among all periods of one
         """
         is_open = self.env["onergy.settlement.calculator"]._get_open_condition(day)
         rows = self.env.execute_query(
             SQL(
                 """
-                SELECT c.id, start.day, LEAST(c.date_end, %(day)s)
+                SELECT c.id, period.first, period.last, period.part
                   FROM onergy_contract c
                   JOIN res_company co ON co.id = c.company_id
                  CROSS JOIN LATERAL (
@@ -199,24 +205,33 @@ class OnergyAccrual(models.Model):
                           JOIN account_move m ON m.id = s.move_id
                          WHERE s.contract_id = c.id AND s.state = 'posted'
                            AND s.part <> 'owner'
-                           AND s.original_id IS NULL AND m.date <= %(day)s)) AS day
-                 ) start
+                           AND s.original_id IS NULL AND m.date <= %(day)s)) AS first,
+                        LEAST(c.date_end, %(day)s) AS last, 'all' AS part
+                     UNION ALL
+                    SELECT s.date_from, s.date_to, s.part FROM onergy_settlement s
+                     WHERE s.contract_id = c.id AND s.part <> 'owner'
+                       AND %(is_unbilled)s
+                 ) period
                  WHERE c.active AND c.company_id = %(company)s
-                   AND (start.day <= LEAST(c.date_end, %(day)s) OR EXISTS (
+                   AND (period.first <= period.last OR EXISTS (
                         SELECT 1 FROM account_move m
                          WHERE m.onergy_contract_id = c.id AND %(is_open)s))
-                 ORDER BY c.id
+                 ORDER BY c.id, period.first
                 """,
                 day=day,
                 is_open=is_open,
+                is_unbilled=self.env["onergy.settlement"]._get_unbilled_condition(day),
                 company=company.id,
             )
         )
         contracts = self.env["onergy.contract"].browse([row[0] for row in rows])
-        return [
-            Period(contract, start, end)
-            for contract, (_id, start, end) in zip(contracts, rows, strict=True)
-        ]
+        groups = defaultdict(list)
+        for contract, (_id, start, end, part) in zip(contracts, rows, strict=True):
+            groups[contract].append(Period(contract, start, end, part=part))
+        for contract, group in groups.items():
+            delivered = [period for period in group if period.start <= period.end]
+            groups[contract] = delivered or group
+        return list(groups.values())
 
     @api.model
     def _work_out(self, periods, day):

@@ -40,6 +40,8 @@ class OnergyAccrualLine(models.Model):
     )
     remark = fields.Char(readonly=True)
 
+    # Days of a bill that was credited are a line of their own.
     _contract_uniq = models.UniqueIndex(
-        "(accrual_id, contract_id)", "This contract is on this list already."
+        "(accrual_id, contract_id, COALESCE(date_from, '-infinity'::date))",
+        "These days of this contract are on this list already.",
     )

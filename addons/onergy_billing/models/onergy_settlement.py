@@ -90,6 +90,21 @@ class OnergySettlement(models.Model):
     correction_ids = fields.One2many(
         "onergy.settlement", "original_id", "Corrections", readonly=True
     )
+    takes_back_id = fields.Many2one(
+        "onergy.settlement",
+        "Takes back",
+        readonly=True,
+        index="btree_not_null",
+        copy=False,
+        ondelete="restrict",
+        help="The bill that was credited as a whole.",
+    )
+    is_anew = fields.Boolean(
+        "Billed anew",
+        readonly=True,
+        copy=False,
+        help="Takes the place of a bill that was credited as a whole.",
+    )
     line_ids = fields.One2many(
         "onergy.settlement.line", "settlement_id", "Lines", readonly=True
     )
@@ -314,7 +329,7 @@ class OnergySettlement(models.Model):
             # sudo: what is worked out is written by nobody's hand
             worked_out = self.sudo().browse()
             worked_out._create_for_periods(run, self._split_periods(periods))
-            originals.sudo()._create_corrections(run, run.with_readings)
+            originals.sudo()._create_corrections(run, run._uses_readings_of_now())
         return {"type": "ir.actions.client", "tag": "soft_reload"}
 
     def action_cancel(self):

@@ -16,6 +16,17 @@ class OnergySettlement(models.Model):
         self.ensure_one()
         return sorted(self.line_ids.grouped(lambda ln: ln.date_from.year).items())
 
+    def _is_change(self):
+        """Whether this tells what changes by a correction, line by line.
+
+        A bill that is made anew after it was credited reads like the first one, unless
+        a correction of that one still stands.
+        """
+        self.ensure_one()
+        return bool(self.original_id) and not (
+            self.is_anew and not any(self.line_ids.mapped("amount_before"))
+        )
+
     def _is_by_costs(self):
         """Whether this bill is a share in actual costs."""
         self.ensure_one()

@@ -232,11 +232,16 @@ class OnergySettlementCalculator(models.AbstractModel):
         waits has taken, or is to take, is left for it.
 
         :param as_of: what the ledger held on this day, whatever month it was for, and
-            whatever waits to be posted since
+            whatever waits to be posted since; the last period of a contract takes what
+            is of no earlier one
         :return: {index: list of (move id, VAT % or None, day, net, VAT)}
         """
         by_contract = self._get_open_advances(periods, as_of)
         waiting = {} if as_of else self._get_waiting_ends(periods)
+        ends = {}
+        for period in periods:
+            key = period.contract.id
+            ends[key] = max(period.end, ends.get(key, period.end))
         result, taken = {}, set()
         for index, period in sorted(enumerate(periods), key=lambda row: row[1].start):
             if period.part == "owner":  # advances are the resident's
@@ -249,7 +254,9 @@ class OnergySettlementCalculator(models.AbstractModel):
                 ),
                 default=date.min,
             )
-            is_all = as_of or period.contract.date_end == period.end
+            is_all = period.contract.date_end == period.end or (
+                as_of and period.end == ends[period.contract.id]
+            )
             result[index] = [
                 row
                 for row in by_contract[period.contract.id]
@@ -308,7 +315,16 @@ class OnergySettlementCalculator(models.AbstractModel):
         ):
             self.env[name].flush_model()
         if as_of:
-            is_taken = SQL("a.is_final AND sm.date <= %s", as_of)
+            is_taken = SQL(
+                """
+                s.state = 'posted' AND sm.date <= %(as_of)s
+                AND NOT EXISTS (
+                    SELECT 1 FROM onergy_settlement back
+                      JOIN account_move bm ON bm.id = back.move_id
+                     WHERE back.takes_back_id = s.id AND bm.date <= %(as_of)s)
+                """,
+                as_of=as_of,
+            )
         else:
             is_taken = SQL("a.is_final OR s.state = 'ready'")
         return SQL(

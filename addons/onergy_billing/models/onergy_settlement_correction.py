@@ -1,5 +1,5 @@
-from odoo import Command, models
-from odoo.tools import format_date
+from odoo import Command, api, models
+from odoo.tools import SQL, format_date
 
 from ..engine import Bill, difference
 from .const import QUIET
@@ -16,11 +16,49 @@ class OnergySettlement(models.Model):
         self.ensure_one()
         return self | self.correction_ids.filtered(lambda s: s.state == "posted")
 
+    def _is_billed(self):
+        """Whether the days of an original are on a bill that was not credited."""
+        self.ensure_one()
+        bills = self | self.correction_ids.filtered(
+            lambda s: s.is_anew and s.state == "posted"
+        )
+        return bool(bills - self.correction_ids.takes_back_id)
+
+    @api.model
+    def _get_unbilled_condition(self, day=None):
+        """SQL condition: the days of the original ``s`` were billed and credited again.
+
+        A bill that was credited as a whole counts until the date of its credit note;
+        one that was made in its place counts from its own date.
+
+        :param day: how things stood at the end of this day; empty: now
+        """
+        until = SQL("AND m.date <= %s", day) if day else SQL()
+        return SQL(
+            """
+            s.original_id IS NULL AND s.state = 'posted'
+            AND s.id IN (SELECT original_id FROM onergy_settlement
+                          WHERE takes_back_id IS NOT NULL)
+            AND EXISTS (SELECT 1 FROM account_move m WHERE m.id = s.move_id %(until)s)
+            AND NOT EXISTS (
+                SELECT 1 FROM onergy_settlement bill
+                  JOIN account_move m ON m.id = bill.move_id
+                 WHERE (bill.id = s.id OR (bill.original_id = s.id AND bill.is_anew))
+                   AND bill.state = 'posted' %(until)s
+                   AND NOT EXISTS (
+                       SELECT 1 FROM onergy_settlement back
+                         JOIN account_move m ON m.id = back.move_id
+                        WHERE back.takes_back_id = bill.id %(until)s))
+            """,
+            until=until,
+        )
+
     def _create_corrections(self, run, with_readings):
         """Make the difference between what was billed and what should be.
 
         Advances that were invoiced or credited after the bill are settled with it.
-        Nothing is made where nothing differs, so that doing it twice does it once.
+        Nothing is made where nothing differs, so that doing it twice does it once. What
+        was credited as a whole is billed anew.
 
         :param with_readings: use the readings as they are now, not as they were
         """
@@ -43,13 +81,38 @@ class OnergySettlement(models.Model):
             )
             for s in originals
         ]
-        results = self.env["onergy.settlement.calculator"]._calculate(periods)
+        calculator = self.env["onergy.settlement.calculator"]
+        results = calculator._calculate(periods)
+        anew = {
+            index: periods[index]
+            for index, original in enumerate(originals)
+            if original.part != "owner" and not original._is_billed()
+        }
+        before = calculator._get_comparisons(anew)
+        average = calculator._get_averages(anew)
         values = []
-        for original, result in zip(originals, results, strict=True):
-            vals = self._prepare_correction(run, original, result)
+        for index, original in enumerate(originals):
+            vals = self._prepare_correction(run, original, results[index])
+            if vals and vals.get("is_anew") and vals["state"] == "ready":
+                vals.update(
+                    self._prepare_anew(
+                        results[index], before.get(index), average.get(index)
+                    )
+                )
             if vals:
                 values.append(vals)
         return self.with_context(**QUIET).create(values)
+
+    def _prepare_anew(self, result, before, average):
+        """What a bill tells besides what is to be paid, when it is made anew."""
+        use, loose = self._get_use(result)
+        values = self._prepare_use(use, loose, before, average)
+        advice = self._get_advice(result.period.contract, result.period, result.bill)
+        return {
+            **{name: value for name, value in values.items() if name != "use"},
+            "cost_share_id": result.share.id if result.share else False,
+            "advance_advice": float(advice),
+        }
 
     def _prepare_correction(self, run, original, result):
         vals = {
@@ -61,6 +124,7 @@ class OnergySettlement(models.Model):
             "date_from": original.date_from,
             "date_to": original.date_to,
             "is_final": original.is_final,
+            "is_anew": not original._is_billed(),
             "snapshot": result.snapshot,
         }
         if result.errors:
@@ -68,7 +132,8 @@ class OnergySettlement(models.Model):
         billed = original._get_billed()
         lines = difference(result.bill.lines, billed.line_ids._to_engine())
         bill = Bill(tuple(lines), result.bill.advances)
-        if not lines and not any(part.total or part.vat for part in bill.invoiced):
+        is_same = not lines and not any(p.total or p.vat for p in bill.invoiced)
+        if is_same and not vals["is_anew"]:
             return None
         vals.update(self._prepare_amounts(bill))
         # The difference, as the amounts: those of all bills add up to the use.
@@ -89,8 +154,8 @@ class OnergySettlement(models.Model):
         """Write down that a posted bill was credited as a whole.
 
         Kept as a correction with the opposite of all of it, so that the books of each
-        day stay what they were; what it had settled is free again. A run of
-        corrections then bills these days anew.
+        day stay what they were; what it had settled is free again. Its days are due
+        again, and the next run bills them anew.
 
         :param credit: the posted ``account.move`` that took the bill back
         """
@@ -101,13 +166,24 @@ class OnergySettlement(models.Model):
         self.with_context(**QUIET).create(self._prepare_taking_back(credit))
         self.advance_ids.write({"is_final": False})
         self.outage_payment_ids.unlink()
-        self.message_post(
-            body=self.env._(
-                "The bill was credited by %(credit)s. To bill these days again, make "
-                "a run of corrections of bills with supply from %(day)s.",
-                credit=credit.display_name,
-                day=format_date(self.env, self.date_from),
+        self.message_post(body=self._get_taken_back_text(credit))
+
+    def _get_taken_back_text(self, credit):
+        """What happened, and how these days are billed again."""
+        values = {
+            "credit": credit.display_name,
+            "day": format_date(self.env, self.date_from),
+        }
+        if self.original_id and not self.is_anew:
+            return self.env._(
+                "The bill was credited by %(credit)s. To make this correction again, "
+                "make a run of corrections of bills with supply from %(day)s.",
+                **values,
             )
+        return self.env._(
+            "The bill was credited by %(credit)s. Its days are on the list of due "
+            "bills again; the next run bills them anew.",
+            **values,
         )
 
     def _prepare_taking_back(self, credit):
@@ -116,8 +192,9 @@ class OnergySettlement(models.Model):
         }
         opposite = ("amount", "vat_amount", "quantity")
         return {
-            "run_id": self.run_id.id,
+            # In no run: none made it, and it is not one of the bills that one made.
             "original_id": (self.original_id or self).id,
+            "takes_back_id": self.id,
             "contract_id": self.contract_id.id,
             "part": self.part,
             "partner_id": self.partner_id.id,

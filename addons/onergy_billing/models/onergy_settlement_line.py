@@ -131,7 +131,7 @@ class OnergySettlementLine(models.Model):
             "price": self._get_price_text(),
             "quantity": self._get_quantity_text(),
         }
-        if self.settlement_id.original_id:
+        if self.settlement_id._is_change():
             return self.env._("Correction: %(what)s, %(start)s to %(end)s", **values)
         if self.unit == "gj":
             return self.env._(

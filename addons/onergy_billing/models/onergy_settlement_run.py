@@ -201,6 +201,14 @@ class OnergySettlementRun(models.Model):
             domain &= Domain("contract_id", "in", self.contract_ids.ids)
         return domain
 
+    def _uses_readings_of_now(self):
+        """Whether this run works with the readings as they are, not as billed before.
+
+        A bill that is made anew follows the readings like any new bill.
+        """
+        self.ensure_one()
+        return self.with_readings or self.kind != "correction"
+
     def _count_left(self, limit=None):
         """Periods that are still to be worked out, or bills to be looked at again."""
         self.env.flush_all()
@@ -232,7 +240,7 @@ class OnergySettlementRun(models.Model):
         originals = self.env["onergy.settlement"].search(
             self._get_correction_domain(), order="id", limit=BATCH
         )
-        originals._create_corrections(self, self.with_readings)
+        originals._create_corrections(self, self._uses_readings_of_now())
         if originals:
             self.last_original_id = originals[-1].id
         return len(originals)
@@ -243,7 +251,9 @@ class OnergySettlementRun(models.Model):
             self._get_due_domain(), limit=BATCH
         )
         Settlement = self.env["onergy.settlement"]
-        periods = [(d.contract_id, d.date_from, d.date_to) for d in due]
+        credited = due.filtered("settlement_id")
+        credited.settlement_id._create_corrections(self, self._uses_readings_of_now())
+        periods = [(d.contract_id, d.date_from, d.date_to) for d in due - credited]
         Settlement._create_for_periods(self, Settlement._split_periods(periods))
         return len(due)
 

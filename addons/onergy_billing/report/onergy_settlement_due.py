@@ -8,10 +8,11 @@ COST_DEADLINE_MONTHS = 6
 
 
 class OnergySettlementDue(models.Model):
-    """Periods of contracts that have ended and have no bill yet.
+    """Periods of contracts that have ended and have no bill yet, or none any more.
 
     The next period of a contract begins after the last one that was billed and ends
-    with the billing year or the contract.
+    with the billing year or the contract. A period of which the bill was credited as a
+    whole is due again, until a new bill waits in a run.
     """
 
     _name = "onergy.settlement.due"
@@ -29,6 +30,13 @@ class OnergySettlementDue(models.Model):
     date_to = fields.Date("Until", readonly=True)
     deadline = fields.Date("Bill before", readonly=True)
     is_final = fields.Boolean("Final bill", readonly=True)
+    settlement_id = fields.Many2one("onergy.settlement", readonly=True)
+    move_id = fields.Many2one(
+        "account.move",
+        "Credited bill",
+        readonly=True,
+        help="The bill of these days was credited. The next run bills them anew.",
+    )
     days_left = fields.Integer(readonly=True, aggregator="min")
 
     @property
@@ -80,12 +88,25 @@ class OnergySettlementDue(models.Model):
                        END AS deadline
                   FROM cycle
             )
-            SELECT id, id AS contract_id, connection_id, complex_id, company_id,
-                   partner_id, date_from, date_to,
+            -- Odd and even: rows of credited bills and of contracts.
+            SELECT 2 * id AS id, id AS contract_id, connection_id, complex_id,
+                   company_id, partner_id, date_from, date_to,
                    deadline, deadline - CURRENT_DATE AS days_left,
-                   COALESCE(date_to = date_end, FALSE) AS is_final
+                   COALESCE(date_to = date_end, FALSE) AS is_final,
+                   NULL::int AS settlement_id, NULL::int AS move_id
               FROM period WHERE date_to < CURRENT_DATE
+             UNION ALL
+            SELECT 2 * s.id + 1, s.contract_id, s.connection_id, s.complex_id,
+                   s.company_id, s.partner_id, s.date_from, s.date_to,
+                   s.deadline, s.deadline - CURRENT_DATE, s.is_final, s.id, s.move_id
+              FROM onergy_settlement s
+             WHERE %(is_unbilled)s
+               AND NOT EXISTS (
+                   SELECT 1 FROM onergy_settlement waiting
+                    WHERE waiting.original_id = s.id
+                      AND waiting.state IN ('blocked', 'ready'))
             """,
+            is_unbilled=self.env["onergy.settlement"]._get_unbilled_condition(),
             days=DEADLINE_DAYS,
             months=COST_DEADLINE_MONTHS,
         )

@@ -20,6 +20,7 @@ from . import test_audit_file
 from . import test_bill
 from . import test_delivery
 from . import test_purge
+from . import test_migration
 from . import test_move
 from . import test_vee_watch
 from . import test_desk

@@ -2,9 +2,17 @@ from dateutil.relativedelta import relativedelta
 from freezegun import freeze_time
 
 from odoo import Command, fields
+from odoo.modules.migration import load_script
 from odoo.tests import new_test_user
+from odoo.tools import file_path
 
 from odoo.addons.account.tests.common import AccountTestInvoicingCommon
+
+
+def run_migration(cr, version, name):
+    """Run a script of ``migrations`` as an upgrade of this addon does."""
+    path = file_path(f"onergy_billing/migrations/{version}/{name}.py")
+    load_script(path, f"onergy_billing_{name}").migrate(cr, version)
 
 
 def get_entry(move):

@@ -236,6 +236,58 @@ class TestAccrual(AccountantCommon):
         self.assertEqual(accrual.line_ids.date_from, date(2025, 7, 1))
         self.assertFalse(accrual.line_ids.advances)
 
+    def credit(self, bill, day):
+        with freeze_time(day):
+            refund = bill._reverse_moves([{"invoice_date": day, "date": day}])
+            refund.action_post()
+
+    def test_credited_and_billed_anew(self):
+        """What a list tells of a day depends on that day only, made when it may."""
+        self.invoice_advances(150.0)
+        settlement = self.settle().settlement_ids
+        whole_year = {
+            "date_from": date(2024, 7, 1),
+            "date_to": date(2025, 6, 30),
+            "use": 24.040,
+            "delivered": 1522.98,
+            "advances": 1487.64,
+            "balance": 35.34,
+        }
+        self._load_readings(("NEW", "2026-07-01", "15.000"))
+        self._create_tariff(
+            2026, "2025-12-20", heat=40.0, standing=577.48, metering=32.80, set=150.49
+        )
+        self.credit(settlement.move_id, "2025-07-20")
+        with freeze_time("2025-08-15"):
+            run = self.create_run(invoice_date="2025-08-15")
+            run.action_calculate()
+            run.with_user(self.manager).action_approve()
+            self.run_to_end(run.sudo())
+        for day, first_days in (
+            ("2025-06-30", [date(2024, 7, 1)]),
+            ("2025-07-15", [date(2025, 7, 1)]),
+            ("2025-07-25", [date(2024, 7, 1), date(2025, 7, 1)]),
+            ("2025-08-15", [date(2025, 7, 1)]),
+        ):
+            with self.subTest(day=day):
+                lines = self.work_out(day).line_ids.sorted("date_from")
+                self.assertEqual(lines.mapped("date_from"), first_days)
+                unbilled = lines.filtered(lambda ln: ln.date_from.year == 2024)
+                for line in unbilled:
+                    self.assertRecordValues(line, [whole_year])
+                self.assertFalse(sum((lines - unbilled).mapped("advances")))
+
+    def test_credited_final_bill(self):
+        """Nothing was delivered after it: its own days are all there is."""
+        self.contract.date_end = "2025-06-30"
+        self.invoice_advances(150.0)
+        self.credit(self.settle().settlement_ids.move_id, "2025-07-20")
+        self.assertFalse(self.work_out("2025-07-15").line_ids)
+        self.assertRecordValues(
+            self.work_out("2025-07-25").line_ids,
+            [{"date_from": date(2024, 7, 1), "advances": 1487.64, "balance": 35.34}],
+        )
+
     def invoice_january(self):
         """As a run does by default: in December, for the next month."""
         run = self.env["onergy.advance.run"].create(

@@ -1,13 +1,14 @@
 from datetime import date
 
 from freezegun import freeze_time
+from lxml import html
 
 from odoo import Command
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from .common import SettlementCommon
+from .common import SettlementCommon, run_migration
 
 
 class SettledCommon(SettlementCommon):
@@ -321,12 +322,128 @@ class TestBillTakenBack(SettledCommon):
         self.assertFalse(any(settlement.advance_ids.mapped("is_final")))
         with self.assertRaises(UserError):
             refund.button_draft()
-        self.assertFalse(self.settle_until("2025-09-01").settlement_ids)
         again = self.correct("2025-09-01").settlement_ids
         self.assertEqual(again.advance_ids.move_id, advances)
         self.assertEqual(again.move_id.amount_total, 42.80)
         self.assertEqual(again.move_id.amount_tax, 7.46)
         self.assertFalse(self.correct("2025-09-02").settlement_ids)
+
+    def get_due(self, day):
+        self.env.flush_all()
+        self.env.invalidate_all()
+        with freeze_time(day):
+            return self.env["onergy.settlement.due"].search(
+                [("contract_id", "=", self.contract.id), ("date_to", "<", day)]
+            )
+
+    def test_days_of_a_credited_bill_are_due_again(self):
+        """And the next run bills them, with the readings as they are by then."""
+        self.invoice_advances(150.0)
+        run = self.settle_until("2025-07-10")
+        settlement = run.settlement_ids
+        self.assertFalse(self.get_due("2025-08-21"))
+        self.credit(settlement.move_id)
+        self.assertRecordValues(
+            self.get_due("2025-08-21"),
+            [
+                {
+                    "contract_id": self.contract.id,
+                    "partner_id": self.payer.id,
+                    "date_from": settlement.date_from,
+                    "date_to": settlement.date_to,
+                    "deadline": settlement.deadline,
+                    "move_id": settlement.move_id.id,
+                }
+            ],
+        )
+        again = self.settle_until("2025-09-01", post=False).settlement_ids
+        self.assertRecordValues(
+            again,
+            [
+                {
+                    "original_id": settlement.id,
+                    "is_anew": True,
+                    "state": "ready",
+                    "use": 24.04,
+                    "amount_total": 42.80,
+                    "advance_advice": settlement.advance_advice,
+                }
+            ],
+        )
+        self.assertFalse(self.get_due("2025-09-01"), "one waits in a run")
+        again.with_user(self.clerk).action_recalculate()
+        again = settlement.correction_ids.filtered(lambda s: s.state == "ready")
+        again.action_cancel()
+        self.assertTrue(self.get_due("2025-09-01"), "nobody bills these days")
+        again = self.settle_until("2025-09-01").settlement_ids
+        self.assertEqual(again.move_id.amount_total, 42.80)
+        self.assertFalse(self.get_due("2025-09-01"))
+        self.credit(again.move_id, "2025-09-02")
+        self.assertEqual(self.get_due("2025-09-03").move_id, settlement.move_id)
+
+    def test_credit_note_is_not_one_of_the_bills_of_a_run(self):
+        self.invoice_advances(150.0)
+        run = self.settle_until("2025-07-10")
+        self.credit(run.settlement_ids.move_id)
+        run.invalidate_recordset()
+        self.assertEqual((run.settlement_count, run.posted_count), (1, 1))
+        self.assertEqual((run.amount_total, run.email_count), (42.80, 1))
+
+    def test_bill_made_anew_reads_like_the_first(self):
+        self.payer.lang = "en_US"
+        self.invoice_advances(150.0)
+        settlement = self.settle_until("2025-07-10").settlement_ids
+        self.credit(settlement.move_id)
+        again = self.settle_until("2025-09-01").settlement_ids
+        self.assertFalse(again._is_change())
+        self.assertNotIn("Correction", again.move_id.invoice_line_ids[0].name)
+        page, _kind = self.env["ir.actions.report"]._render_qweb_html(
+            "account.report_invoice", again.move_id.ids, {"report_type": "pdf"}
+        )
+        text = " ".join(html.fromstring(page).text_content().split())
+        self.assertIn("Yearly bill for heat", text)
+        self.assertIn(f"takes the place of bill {settlement.move_id.name}", text)
+        self.assertIn("You used 24,040 GJ", text)
+
+    def test_owners_bill_credited(self):
+        """Its credit note is a bill of the kind that it takes back."""
+        owner = self._create_payer("Owner")
+        self.complex.owner_id = owner
+        self.contract.set_rent_payer = "owner"
+        run = self.settle_until("2025-07-10")
+        bill = run.settlement_ids.filtered(lambda s: s.part == "owner")
+        refund = self.credit(bill.move_id)
+        self.assertEqual(refund.onergy_move_kind, "settlement")
+        self.assertEqual(self.get_due("2025-08-21").partner_id, owner)
+        again = self.settle_until("2025-09-01").settlement_ids
+        self.assertEqual((again.part, again.partner_id), ("owner", owner))
+        self.assertEqual(again.amount_total, bill.amount_total)
+
+    def test_migration_tells_what_was_credited(self):
+        """From what the version before kept of it."""
+        self.invoice_advances(150.0)
+        settlement = self.settle_until("2025-07-10").settlement_ids
+        self._create_tariff(
+            2025, "2025-07-20", heat=40.00, standing=577.48, metering=32.80, set=150.49
+        )
+        correction = self.correct("2025-08-01").settlement_ids
+        self.credit(correction.move_id, "2025-08-02")
+        self.credit(settlement.move_id, "2025-08-20")
+        again = self.settle_until("2025-09-01").settlement_ids
+        self.credit(again.move_id, "2025-09-02")
+        last = self.settle_until("2025-09-03").settlement_ids
+        names = ["takes_back_id", "is_anew", "run_id"]
+        family = settlement.correction_ids
+        kept = family.read(names)
+        for back in family.filtered("takes_back_id"):
+            back.run_id = back.takes_back_id.run_id
+        family.write({"takes_back_id": False, "is_anew": False})
+        self.env.flush_all()
+        self.env.invalidate_all()
+        run_migration(self.env.cr, "19.0.1.0.2", "post-migrate")
+        self.env.invalidate_all()
+        self.assertEqual(family.read(names), kept)
+        self.assertEqual(family.filtered("is_anew"), again | last)
 
     def test_credited_correction_is_made_again(self):
         self.invoice_advances(150.0)

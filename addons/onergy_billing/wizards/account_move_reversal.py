@@ -21,7 +21,7 @@ class AccountMoveReversal(models.TransientModel):
             raise UserError(
                 self.env._(
                     "%(bill)s was worked out by a settlement. Make a credit note of "
-                    "it; a run of corrections then makes the new bill.",
+                    "it; the next run then makes the new bill.",
                     bill=worked_out[0].display_name,
                 )
             )

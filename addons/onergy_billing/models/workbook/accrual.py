@@ -29,11 +29,11 @@ class OnergyWorkbookBuilder(models.AbstractModel):
             ],
         )
         Accrual = self.env["onergy.accrual"]
-        periods = Accrual._get_periods(workbook.company_id, workbook.as_of)
+        groups = Accrual._get_periods(workbook.company_id, workbook.as_of)
         ids = []
-        for start in range(0, len(periods), BATCH):
+        for start in range(0, len(groups), BATCH):
             for values in Accrual._work_out(
-                periods[start : start + BATCH], workbook.as_of
+                sum(groups[start : start + BATCH], []), workbook.as_of
             ):
                 page.add_row(self._get_accrual_row(values))
                 ids += values["move_ids"]
