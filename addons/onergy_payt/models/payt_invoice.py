@@ -101,6 +101,13 @@ class PaytInvoice(models.Model):
         "Online payments",
         groups=STAFF,
     )
+    transaction_ids = fields.Many2many(
+        "payt.transaction",
+        "payt_transaction_invoice_rel",
+        "invoice_id",
+        "transaction_id",
+        groups=STAFF,
+    )
     bank_payment_ids = fields.One2many(
         "payt.bank.payment", "invoice_id", "Bank payments", groups=STAFF
     )
@@ -195,6 +202,7 @@ class PaytInvoice(models.Model):
             # Taken back here: nothing is owed, whatever the document still says.
             residual = book_residual = 0.0
         pending = self._unbooked_amount()
+        pending += self._unplaced_amount(residual - pending)
         pending += self._bank_amount(residual - pending)
         if pending:
             residual -= pending
@@ -212,6 +220,17 @@ class PaytInvoice(models.Model):
             return 0.0
         seen = self.bank_payment_ids.filtered(lambda payment: payment.state == "new")
         return min(sum(seen.mapped("amount")), residual - self.open_amount)
+
+    def _unplaced_amount(self, residual):
+        """Money of an online payment of which Payt does not say how much is for this.
+
+        Payt has subtracted it from what is open there: that is what we go by.
+        """
+        self.ensure_one()
+        if not self.payt_id or residual <= self.open_amount:
+            return 0.0
+        unplaced = self.transaction_ids._unplaced_amount()
+        return min(unplaced, residual - self.open_amount)
 
     def _unbooked_amount(self):
         """Money that Payt has received for this invoice and Odoo has not booked."""

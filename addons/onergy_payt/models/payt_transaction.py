@@ -1,6 +1,6 @@
 from psycopg2 import IntegrityError
 
-from odoo import api, fields, models
+from odoo import Command, api, fields, models
 from odoo.exceptions import UserError
 
 from ..client import parse_money, parse_utc, text_id
@@ -68,6 +68,15 @@ class PaytTransaction(models.Model):
     reversal_code = fields.Char(readonly=True)
     account_holder = fields.Char(readonly=True)
     line_ids = fields.One2many("payt.transaction.line", "transaction_id", readonly=True)
+    invoice_ids = fields.Many2many(
+        "payt.invoice",
+        "payt_transaction_invoice_rel",
+        "transaction_id",
+        "invoice_id",
+        "Paid for",
+        readonly=True,
+        help="As Payt says of the payment itself; how much for which, its lines tell.",
+    )
     move_names = fields.Char("Invoices", compute="_compute_move_names")
     payment_ids = fields.One2many("account.payment", "payt_transaction_id")
     payment_id = fields.Many2one(
@@ -79,10 +88,11 @@ class PaytTransaction(models.Model):
 
     _payt_uniq = models.UniqueIndex("(connection_id, payt_id)")
 
-    @api.depends("line_ids.move_id.name")
+    @api.depends("line_ids.move_id.name", "invoice_ids.move_id.name")
     def _compute_move_names(self):
         for transaction in self:
-            names = transaction.line_ids.move_id.mapped("name")
+            moves = transaction.line_ids.move_id | transaction.invoice_ids.move_id
+            names = moves.mapped("name")
             transaction.move_names = ", ".join(sorted(filter(None, names)))
 
     @api.depends("method")
@@ -116,9 +126,12 @@ class PaytTransaction(models.Model):
             )
         }
         currencies = self._currencies(rows)
+        invoices = self._invoices_paid(connection, rows)
         new = []
         for payt_id, row in by_id.items():
             values = self._values(connection, row, currencies)
+            paid_for = [invoices.get(number) for number in _paid_for(row)]
+            values["invoice_ids"] = [Command.set(list(filter(None, paid_for)))]
             known = found.get(payt_id)
             if not known:
                 new.append(values)
@@ -127,6 +140,15 @@ class PaytTransaction(models.Model):
         for transaction in self.with_context(**QUIET).create(new):
             found[transaction.payt_id] = transaction
         return found
+
+    @api.model
+    def _invoices_paid(self, connection, rows):
+        """{Payt's id: our id} of the invoices that these are for, as far as we know."""
+        wanted = {number for row in rows for number in _paid_for(row)}
+        invoices = self.env["payt.invoice"].search(
+            [("connection_id", "=", connection.id), ("payt_id", "in", list(wanted))]
+        )
+        return {invoice.payt_id: invoice.id for invoice in invoices}
 
     @api.model
     def _newest(self, rows):
@@ -219,6 +241,13 @@ class PaytTransaction(models.Model):
         return bool(
             begin and self._true_date() < begin and not self.line_ids.invoice_id
         )
+
+    def _unplaced_amount(self):
+        """Return what was paid and neither booked nor told for which invoice."""
+        waiting = self.filtered(
+            lambda t: t.status == "paid" and t.state in ("new", "attention")
+        )
+        return sum(max(t.amount - t._received(), 0.0) for t in waiting)
 
     def _received(self):
         """Return what came in, according to the rows of this payment."""
@@ -328,3 +357,8 @@ class PaytTransaction(models.Model):
         settled = self.sudo().filtered(lambda t: t.state == "attention")
         settled.state = "shown"
         settled.activity_unlink(["mail.mail_activity_data_todo"])
+
+
+def _paid_for(row):
+    """Payt's ids of the invoices that a transaction is for."""
+    return [text_id(number) for number in row.get("invoice_ids") or []]

@@ -167,6 +167,28 @@ class TestPayments(PaytCommon):
         self.assertEqual(transaction.state, "booked")
         self.assertEqual(move.payment_state, "paid")
 
+    def test_a_payment_of_which_payt_lists_no_rows_is_not_undone(self):
+        """Payt answers, and leaves the rows of this payment out."""
+        move, other = self.sent(100.0), self.sent(50.0)
+        self.pay(move)
+        self.payt.state.payments.clear()
+        for _poll in range(2):
+            self.pull()
+        transaction = self.env["payt.transaction"].search([])
+        self.assertEqual(transaction.state, "attention")
+        self.assertEqual(transaction.move_names, move.name)
+        self.mirror(other).open_amount = 20.0
+        for mirror in self.mirror(move) | self.mirror(other):
+            mirror.action_send_open_amount()
+        self.push()
+        self.assertEqual(self.at_payt(move)["open_amount"], 0)
+        # What somebody else owes has nothing to do with it.
+        self.assertEqual(self.at_payt(other)["open_amount"], 50)
+        transaction.action_settle()
+        self.mirror(move).action_send_open_amount()
+        self.push()
+        self.assertEqual(self.at_payt(move)["open_amount"], 100)
+
     def test_payments_of_before_we_began_call_nobody(self):
         move = self.sent(100.0)
         with self.payt.locked() as state:
