@@ -57,6 +57,7 @@
     "demo": ["demo/demo.xml"],
     "assets": {
         "web.assets_backend": ["onergy_billing/static/src/run_progress/**/*"],
-        "web.assets_frontend": ["onergy_billing/static/src/scss/portal.scss"],
+        "web.assets_frontend": ["onergy_billing/static/src/scss/bill.scss"],
+        "web.report_assets_common": ["onergy_billing/static/src/scss/bill.scss"],
     },
 }

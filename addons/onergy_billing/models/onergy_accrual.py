@@ -251,10 +251,7 @@ class OnergyAccrual(models.Model):
             use = net = None
             if bill:
                 net = sum((part.net for part in bill.supply), Decimal(0))
-                use = sum(
-                    (line.quantity for line in bill.lines if line.unit == "gj"),
-                    Decimal(0),
-                )
+                use = self._get_use(result)
             lines.append(
                 {
                     "contract_id": period.contract.id,
@@ -274,6 +271,17 @@ class OnergyAccrual(models.Model):
                 }
             )
         return lines
+
+    def _get_use(self, result):
+        """GJ that were delivered, by meter or as costs were shared out by."""
+        if result.share:
+            exact = self.env["onergy.tariff"]._to_decimal
+            share = result.share
+            return exact(share.use_heat, 3) + exact(share.use_cooling, 3)
+        return sum(
+            (line.quantity for line in result.bill.lines if line.unit == "gj"),
+            Decimal(0),
+        )
 
     def _get_results(self, periods, day):
         """Results of periods; where nothing was delivered, only with the advances."""

@@ -107,7 +107,9 @@ class OnergySettlement(models.Model):
         """What a bill tells besides what is to be paid, when it is made anew."""
         use, loose = self._get_use(result)
         values = self._prepare_use(use, loose, before, average)
-        advice = self._get_advice(result.period.contract, result.period, result.bill)
+        contract = result.period.contract
+        tariffs = self.env["onergy.tariff"]._get_tariffs(contract.complex_id)
+        advice = self._get_advice(contract, result.period, result.bill, tariffs)
         return {
             **{name: value for name, value in values.items() if name != "use"},
             "cost_share_id": result.share.id if result.share else False,

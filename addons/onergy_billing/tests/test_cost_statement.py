@@ -311,6 +311,37 @@ class TestCostStatement(CostCommon):
         again = self.settle_costs(day="2026-02-02", post=False, **correction)
         self.assertFalse(again.settlement_ids)
 
+    def test_credited_share_is_billed_anew(self):
+        """By the same statement, in the form of the first bill."""
+        self.confirm(self.create_statement())
+        bill = self.settle_costs().settlement_ids.filtered(
+            lambda s: s.contract_id == self.a
+        )
+        with freeze_time("2026-02-01"):
+            refund = bill.move_id._reverse_moves([{"invoice_date": "2026-02-01"}])
+            refund.action_post()
+            self.env.invalidate_all()
+        again = self.settle_costs(day="2026-02-02").settlement_ids
+        self.assertEqual(again.cost_share_id, bill.cost_share_id)
+        self.assertEqual((again.use, again.amount_total), (20, bill.amount_total))
+        self.assertFalse(again._is_change())
+
+    def test_use_at_the_year_end(self):
+        """What was delivered and not billed yet, also where no tariff counts it."""
+        self.confirm(self.create_statement())
+        Accrual, day = self.env["onergy.accrual"], date(2025, 12, 31)
+        periods = [
+            period
+            for group in Accrual._get_periods(self.company, day)
+            for period in group
+            if period.contract.complex_id == self.site
+        ]
+        lines = Accrual._work_out(periods, day)
+        self.assertEqual(
+            {line["contract_id"]: line["use"] for line in lines},
+            {self.a.id: 20, self.b.id: 10, self.empty.id: 1, self.c.id: 9},
+        )
+
     def test_deadline_is_six_months_after_the_year(self):
         due = self.env["onergy.settlement.due"].search(
             [

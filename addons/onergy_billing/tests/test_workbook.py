@@ -231,7 +231,7 @@ class TestWorkbook(WorkbookCommon):
         self.post_entry("2024-07-15", (vat_account, 0, 10), (revenue, 10, 0))
         workbook, book = self.make()
         self.assertEqual(workbook.broken_ties, 1)
-        self.assertIn("1 control totals do not tie", self.get_named(book, "Check_all"))
+        self.assertIn("do not tie to the ledger: 1.", self.get_named(book, "Check_all"))
         rows = self.get_front_rows(book)
         row = rows.pop(8)
         self.assertEqual(row[5].value, WRONG)

@@ -63,8 +63,8 @@ class OnergyWorkbookBuilder(models.AbstractModel):
         book.book.define_name("Check_all", f"='{name}'!$A${row + 1}")
         if broken:
             text = self.env._(
-                "%(count)s control totals do not tie to the ledger: look at the red "
-                "lines.",
+                "Control totals that do not tie to the ledger: %(count)s. Look at the "
+                "red lines.",
                 count=len(broken),
             )
         else:
