@@ -84,6 +84,13 @@ class OnergyVeeRule(models.Model):
     )
 
     @api.depends("code")
+    @api.depends_context("lang")
+    def _compute_display_name(self):
+        labels = dict(self._fields["code"]._description_selection(self.env))
+        for rule in self:
+            rule.display_name = labels.get(rule.code)
+
+    @api.depends("code")
     def _compute_explanation(self):
         _ = self.env._
         texts = {
