@@ -7,6 +7,7 @@ from . import (
     test_faults,
     test_mandate,
     test_message,
+    test_migration,
     test_payments,
     test_portal,
     test_property,
