@@ -1,6 +1,6 @@
 from odoo.http import Controller, request, route
 
-from .portal import SECURITY_HEADERS
+from .portal import FRAME_HEADERS
 
 
 class OnergyAccessibility(Controller):
@@ -15,5 +15,5 @@ class OnergyAccessibility(Controller):
     def accessibility(self):
         """What the pages promise to people who read, hear or type otherwise."""
         return request.render(
-            "onergy_residents.accessibility_statement", headers=SECURITY_HEADERS
+            "onergy_residents.accessibility_statement", headers=FRAME_HEADERS
         )

@@ -98,14 +98,9 @@ class OnergyPortalAccount(OnergyPortal):
         methods=["POST"],
     )
     def portal_change_password(self, old="", new1="", new2="", **kw):
-        attempts, keys, blocked = self._get_password_attempts()
-        if blocked:
-            return self._render_account({"old": self._get_blocked_text()})
         result = self._update_password(old.strip(), new1.strip(), new2.strip())
         if "errors" in result:
             error = result["errors"]["password"]
-            if isinstance(error, dict) and "old" in error:
-                attempts.create(keys)
             return self._render_account(
                 error if isinstance(error, dict) else {"new1": error}
             )
@@ -157,32 +152,19 @@ class OnergyPortalAccount(OnergyPortal):
 
         :raise UserError: it is not, or it was wrong too often in the last hour
         """
-        attempts, keys, blocked = self._get_password_attempts()
-        if blocked:
-            raise UserError(self._get_blocked_text())
-        wrong = UserError(request.env._("This is not your password."))
+        wrong = request.env._("This is not your password.")
         if not password:
-            raise wrong
+            raise UserError(wrong)
         credential = {"login": request.env.user.login, "password": password}
         try:
             request.env["res.users"]._check_credentials(
                 {**credential, "type": "password"}, {"interactive": True}
             )
         except AccessDenied as error:
-            attempts.create(keys)
-            raise wrong from error
-
-    def _get_password_attempts(self):
-        """Return (model, values of a wrong guess, whether there were too many)."""
-        # sudo: nobody has rights on these; it is about whoever is logged in
-        attempts = request.env["onergy.access.attempt"].sudo()
-        keys = attempts._password_keys(request.env.user)
-        return attempts, keys, attempts._is_blocked(keys)
-
-    def _get_blocked_text(self):
-        return request.env._(
-            "Your password was wrong too often. Try again in an hour, or contact us."
-        )
+            # Ours says that there were too many guesses, Odoo's just "Access Denied".
+            said = str(error)
+            plain = said == str(AccessDenied())
+            raise UserError(wrong if plain else said) from error
 
     @route(
         f"{ACCOUNT_URL}/email/confirm",

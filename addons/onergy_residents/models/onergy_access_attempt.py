@@ -1,7 +1,7 @@
 import ipaddress
 from datetime import timedelta
 
-from odoo import api, fields, models
+from odoo import SUPERUSER_ID, api, fields, models
 from odoo.tools import hmac
 
 WINDOW = timedelta(hours=1)
@@ -54,6 +54,18 @@ class OnergyAccessAttempt(models.Model):
         """
         key = hmac(self.env(su=True), "onergy.attempt.password", str(user.id))
         return {"login_key": key, "address_key": key}
+
+    @api.model
+    def _count(self, keys):
+        """Count a refusal, also if the error that follows undoes this transaction."""
+        self.create(keys)
+        registry, name = self.env.registry, self._name
+
+        def count_again():
+            with registry.cursor() as cr:
+                api.Environment(cr, SUPERUSER_ID, {})[name].create(keys)
+
+        self.env.cr.postrollback.add(count_again)
 
     @api.autovacuum
     def _gc_attempts(self):

@@ -1,6 +1,7 @@
 from odoo import api, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessDenied, AccessError
 from odoo.fields import Command, Domain
+from odoo.http import request
 
 
 class ResUsers(models.Model):
@@ -31,6 +32,37 @@ class ResUsers(models.Model):
             return set()
         is_resident = user.commercial_partner_id.is_resident
         return {"email", "name", "phone"} if is_resident else {"email"}
+
+    def _check_credentials(self, credential, env):
+        """Whoever finds a browser logged in cannot guess on and on.
+
+        Every page and method that asks for the password again passes here: ours,
+        Odoo's page about security and what it offers by RPC. Logging in has Odoo's
+        own limit, and must not be barred to a resident by what others try.
+
+        :raise AccessDenied: wrong, or it was wrong too often in the last hour
+        """
+        if credential["type"] != "password" or not self._onergy_asked_again():
+            return super()._check_credentials(credential, env)
+        # sudo: nobody has rights on these; it is about whoever is logged in
+        attempts = self.env["onergy.access.attempt"].sudo()
+        keys = attempts._password_keys(self.env.user)
+        if attempts._is_blocked(keys):
+            raise AccessDenied(
+                self.env._(
+                    "Your password was wrong too often. Try again in an hour, or "
+                    "contact us."
+                )
+            )
+        try:
+            return super()._check_credentials(credential, env)
+        except AccessDenied:
+            attempts._count(keys)
+            raise
+
+    def _onergy_asked_again(self):
+        """Tell whether it is about who is logged in by browser already."""
+        return bool(request) and request.session.uid == self.env.uid
 
     @api.model
     def switch_tour_enabled(self, val):

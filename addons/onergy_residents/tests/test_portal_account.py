@@ -4,6 +4,7 @@ from freezegun import freeze_time
 
 from odoo import fields
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from odoo.addons.mail.tests.common import MockEmail
 
@@ -223,6 +224,73 @@ class TestPortalAccount(MockEmail, PortalCase):
         self.assertTrue(self._ask("o@example.com", "otherxxx", login="other")[1])
         with freeze_time(fields.Datetime.add(fields.Datetime.now(), hours=1)):
             self.assertTrue(self._ask("new@example.com")[1])
+
+    def _guess_by_rpc(self, password):
+        """Change the password by RPC; return what Odoo says is wrong, or None."""
+        result = self.opener.post(
+            f"{self.base_url()}/web/dataset/call_kw",
+            json={
+                "jsonrpc": "2.0",
+                "params": {
+                    "model": "res.users",
+                    "method": "change_password",
+                    "args": [password, "three bikes"],
+                    "kwargs": {},
+                },
+            },
+        ).json()
+        return result.get("error", {}).get("data", {}).get("message")
+
+    def test_nobody_guesses_the_password_by_rpc(self):
+        """An error undoes what Odoo did, not that it was counted."""
+        self.authenticate("resident", "resident")
+        with mute_logger("odoo.http"):
+            for number in range(10):
+                said = self._guess_by_rpc(f"wrong {number}")
+                self.assertEqual(said, "Access Denied")
+            self.assertIn("too often", self._guess_by_rpc("resident"))
+            # One count for all ways.
+            page, mails = self._ask("new@example.com")
+            self.assertIn("te vaak", page)
+            self.assertFalse(mails)
+            self.authenticate("other", "otherxxx")
+            self.assertFalse(self._guess_by_rpc("otherxxx"))
+
+    def test_nobody_guesses_the_password_on_the_page_of_odoo(self):
+        self.authenticate("resident", "resident")
+        form = {"new1": "three bikes", "new2": "three bikes"}
+        for number in range(10):
+            form["old"] = f"wrong {number}"
+            page = self.post_as("resident", "/my/security", form).text
+            self.assertIn("is-invalid", page)
+            self.assertNotIn("te vaak", page)
+        form["old"] = "resident"
+        page = self.post_as("resident", "/my/security", form).text
+        self.assertIn("te vaak", page)
+        # He may still log in, whatever somebody tries.
+        login = {"login": "resident", "password": "resident"}
+        page = self.post_as(None, "/web/login", login)
+        self.assertTrue(page.url.endswith("/my"), page.url)
+
+    def test_robots_list_no_page(self):
+        """Nor one with a token in its address, or where somebody logs in first."""
+        tag = "noindex, nofollow"
+        public = [f"{URL}/email/confirm?token=x", "/onergy/activate"]
+        public += ["/onergy/contact", "/onergy/death"]
+        request = self.env["onergy.request"].create(
+            {"subject": "Cold", "partner_id": self.resident.partner_id.id}
+        )
+        public.append(request._get_share_url())
+        for login, urls in ((None, public), ("resident", [URL, "/my/requests"])):
+            self.authenticate(login, login)
+            for url in urls:
+                with self.subTest(url=url):
+                    response = self.url_open(url, allow_redirects=False)
+                    self.assertEqual(response.status_code, 200)
+                    self.assertEqual(response.headers.get("X-Robots-Tag"), tag)
+        # What the law asks to publish may be found.
+        page = self.url_open("/onergy/accessibility")
+        self.assertNotIn("X-Robots-Tag", page.headers)
 
     def test_forms_are_closed_to_visitors_and_forgers(self):
         for form in ("phone", "password", "email"):
