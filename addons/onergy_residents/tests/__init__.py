@@ -19,6 +19,7 @@ from . import test_notice_portal
 from . import test_work_queue
 from . import test_access_grant
 from . import test_landlord
+from . import test_migrations
 from . import test_move
 from . import test_move_concurrency
 from . import test_move_portal
