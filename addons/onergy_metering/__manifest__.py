@@ -1,7 +1,7 @@
 {
     "name": "Onergy Metering",
     "summary": "Heat meters, readings from any file, and use on the portal",
-    "version": "19.0.1.0.0",
+    "version": "19.0.1.1.0",
     "category": "Onergy",
     "license": "LGPL-3",
     "author": "Onergy",

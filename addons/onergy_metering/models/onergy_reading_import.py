@@ -105,7 +105,20 @@ class OnergyReadingImport(models.Model):
             ("no_header", _("The header is missing or too short.")),
             ("no_key_in_name", _("The name of the file holds no meter number:")),
             ("bad_compression", _("The file cannot be unpacked:")),
-            ("file_too_large", _("The file is too large.")),
+            (
+                "file_too_large",
+                _(
+                    "The file or one of its records is too large; split it into "
+                    "smaller files. Reading stopped at line:"
+                ),
+            ),
+            (
+                "document_too_large",
+                _(
+                    "The file is too large; split it into smaller ones or use CSV. "
+                    "The most that can be read:"
+                ),
+            ),
             ("bad_encoding", _("The text of the file cannot be decoded:")),
             ("bad_workbook", _("This is not a readable Excel workbook:")),
             ("bad_json", _("This is not readable JSON:")),

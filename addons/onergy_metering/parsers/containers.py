@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zipfile
 import zlib
 
@@ -28,9 +29,13 @@ MAX_PART_BYTES = 64 * 1024**2
 #: Rows that a sheet can have, and the cells of it that are looked at.
 MAX_SHEET_ROWS = 1 << 20
 MAX_CELLS = 50_000_000
-#: The elements around the records stay in memory until the end.
-MAX_XML_BYTES = 512 * 1024**2
-MAX_XML_GAP = 16 * 1024**2
+#: Values of a JSON document: empty lists take twenty times their text.
+MAX_JSON_VALUES = 8_000_000
+MAX_XML_BYTES = 4 * 1024**3
+#: Of a record and what comes before it; and what is held of the elements around them.
+MAX_XML_GAP = 4 * 1024**2
+MAX_XML_NODES = 100_000
+#: Of a line, and of a record that quotes line breaks.
 MAX_LINE_BYTES = 16 * 1024**2
 _LINES = ("csv", "jsonl", "hex")
 _SNIFF = 65536
@@ -185,18 +190,40 @@ def csv_records(stream, profile):
         options["quotechar"] = profile.quote
     else:
         options["quoting"] = csv.QUOTE_NONE
-    reader = csv.reader(text, **options)
+    lines = _RecordLines(text)
+    reader = csv.reader(lines, **options)
     offset = profile.preamble_lines
     while True:
         try:
             for fields in reader:
+                lines.size = 0
                 if fields:
                     yield reader.line_num + offset, fields
             return
         except csv.Error as error:
+            lines.size = 0
             yield reader.line_num + offset, error
         except UnicodeError as error:
             raise FileError("bad_encoding", str(error)) from None
+
+
+class _RecordLines:
+    """The lines of a text, as long as one record does not take too many of them."""
+
+    def __init__(self, text):
+        self._next = text.__next__
+        #: characters since the record began
+        self.size = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        line = self._next()
+        self.size += len(line)
+        if self.size > MAX_LINE_BYTES:
+            raise csv.Error(f"record of more than {MAX_LINE_BYTES} characters")
+        return line
 
 
 def xlsx_records(stream, profile):
@@ -207,7 +234,7 @@ def xlsx_records(stream, profile):
 
     content = stream.read(MAX_WORKBOOK_BYTES + 1)
     if len(content) > MAX_WORKBOOK_BYTES:
-        raise FileError("file_too_large")
+        raise _too_large(MAX_WORKBOOK_BYTES)
     content = io.BytesIO(content)
     try:
         _check_workbook(content)
@@ -240,8 +267,13 @@ def _check_workbook(content):
     with zipfile.ZipFile(content) as archive:
         for part in archive.infolist():
             sizes[part.filename.startswith("xl/worksheets/")] += part.file_size
-    if sizes[True] > MAX_SHEET_BYTES or sizes[False] > MAX_PART_BYTES:
-        raise FileError("file_too_large")
+    for is_sheet, limit in ((True, MAX_SHEET_BYTES), (False, MAX_PART_BYTES)):
+        if sizes[is_sheet] > limit:
+            raise _too_large(limit)
+
+
+def _too_large(limit):
+    return FileError("document_too_large", f"{limit // 1024**2} MB")
 
 
 def _sheet_rows(sheet):
@@ -275,7 +307,9 @@ def json_records(stream, profile):
     """Yield ``(number, object)`` for every object at the record path."""
     content = stream.read(MAX_JSON_BYTES + 1)
     if len(content) > MAX_JSON_BYTES:
-        raise FileError("file_too_large")
+        raise _too_large(MAX_JSON_BYTES)
+    if sum(map(content.count, (b",", b"[", b"{"))) > MAX_JSON_VALUES:
+        raise FileError("document_too_large", f"{MAX_JSON_VALUES} values")
     text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", errors="replace").read()
     document = _loads(text)
     if isinstance(document, Exception):
@@ -322,22 +356,48 @@ def xml_records(stream, profile):
     if not profile.record_path:
         raise FileError("bad_profile", "record path")
     source = _Gaps(stream)
+    is_record = _tag_matcher(profile.record_path)
+    held, last, entities = 0, None, None
     try:
         events = etree.iterparse(
             source,
             events=("end",),
-            tag=profile.record_path,
+            remove_comments=True,
+            remove_pis=True,
             resolve_entities=False,
             no_network=True,
             load_dtd=False,
             huge_tree=False,
         )
         for _event, element in events:
+            if entities is None:
+                entities = _has_entities(element)
+            # An entity is a node too, but nothing tells when it comes or goes: a
+            # document that declares any may hold no more than that in all.
+            held += _node_count(element) + (len(element) if entities else 0)
+            if held > MAX_XML_NODES:
+                raise FileError("file_too_large", str(element.sourceline or ""))
+            if not is_record(element.tag):
+                continue
             source.start_gap()
             yield element.sourceline or 0, element
-            _forget(element)
+            freed = _forget(element, last)
+            held -= 0 if entities else freed
+            last = element
     except etree.XMLSyntaxError as error:
         raise FileError("bad_xml", str(error)) from None
+
+
+def _tag_matcher(path):
+    """Whether a tag is the one of the record path; ``*`` stands for any."""
+    pattern = re.escape(path.removeprefix("{}"))
+    pattern = pattern.replace(re.escape("{*}"), r"(?:\{[^{}]*\})?")
+    return re.compile(pattern.replace(re.escape("*"), "[^{}]+")).fullmatch
+
+
+def _has_entities(element):
+    document_type = element.getroottree().docinfo.internalDTD
+    return document_type is not None and any(document_type.iterentities())
 
 
 class _Gaps:
@@ -360,16 +420,46 @@ class _Gaps:
         return chunk
 
 
-def _forget(element):
-    """Free a record and the records before it; their parent stays readable."""
-    element.clear()
-    previous = element.getprevious()
-    while previous is not None and previous.tag == element.tag:
+def _node_count(element):
+    return 1 + len(element.attrib)
+
+
+def _forget(record, last):
+    """Free a record that was read and what nobody can refer to any more.
+
+    That is everything from the record before it, and the finished neighbours of its
+    parents: what stays is what came before the first record below each parent.
+
+    :param last: the record before it
+    :return: number of elements and attributes that were freed
+    """
+    freed = sum(map(_node_count, record.iter()))
+    record.clear()
+    record.text = record.tail = None
+    # The empty element itself stays until the next record has come.
+    freed -= 1
+    siblings = []
+    for sibling in record.itersiblings(preceding=True):
+        siblings.append(sibling)
+        if sibling is last:
+            freed += _remove(siblings)
+            break
+    for ancestor in record.iterancestors():
+        previous = ancestor.getprevious()
+        while previous is not None and previous.tag == ancestor.tag:
+            freed += _remove([previous])
+            previous = ancestor.getprevious()
+    return freed
+
+
+def _remove(elements):
+    freed = 0
+    for element in elements:
+        freed += sum(map(_node_count, element.iter()))
         parent = element.getparent()
-        if parent is None:
-            return
-        parent.remove(previous)
-        previous = element.getprevious()
+        if parent is not None:
+            parent.remove(element)
+    return freed
 
 
 RECORDS = {

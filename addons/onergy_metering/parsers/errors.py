@@ -13,6 +13,12 @@ class FileError(Exception):
         self.reason = reason
         self.detail = detail
 
+    def at(self, line):
+        """This error, with the line where reading stopped where it has none yet."""
+        if self.reason == "file_too_large" and not self.detail:
+            self.detail = str(line)
+        return self
+
 
 class RowError(Exception):
     """One row cannot be used; the others are not affected."""

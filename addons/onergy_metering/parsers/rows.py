@@ -76,6 +76,7 @@ class _Reader:
         self.columns = {}
         self.headers = []
         self.count = 0
+        self.line = 0
         self.trailer = None
         #: whether an error of this file was logged that nobody foresaw
         self.surprised = False
@@ -83,6 +84,12 @@ class _Reader:
     # -- structure of the file --------------------------------------------
 
     def rows(self, records):
+        try:
+            yield from self._rows(records)
+        except FileError as error:
+            raise error.at(self.line + 1) from None
+
+    def _rows(self, records):
         profile = self.profile
         if profile.container in ("csv", "xlsx", "hex"):
             self._read_header(records)
@@ -91,7 +98,8 @@ class _Reader:
             self._wide_rows if profile.orientation == "wide" else self._long_rows
         )
         quick_row = self._get_quick_reader()
-        for line, record in records:
+        for self.line, record in records:
+            line = self.line
             try:
                 if quick_row and (row := quick_row(line, record)) is not None:
                     self.count += 1
@@ -122,6 +130,7 @@ class _Reader:
             found = next(records, None)
             if found is None or isinstance(found[1], Exception):
                 raise FileError("no_header")
+            self.line = found[0]
             self.headers.append([name.strip() for name in found[1]])
         if self.headers:
             last = self.headers[-1]

@@ -515,10 +515,11 @@ class TestParsers(BaseCase):
                 new.writestr(name, text)
         return content.getvalue()
 
-    def assertTooLarge(self, content, **values):
+    def assertTooLarge(self, content, reason="file_too_large", **values):
         with self.assertRaises(FileError) as caught:
             rows_of(content, **values)
-        self.assertEqual(caught.exception.reason, "file_too_large")
+        self.assertEqual(caught.exception.reason, reason)
+        self.assertTrue(caught.exception.detail)
 
     def test_workbook_with_a_row_far_away(self):
         """The rows in between are not made up one by one for ever."""
@@ -544,7 +545,7 @@ class TestParsers(BaseCase):
     def test_workbook_that_unpacks_to_anything(self):
         content = self._workbook(str, junk="x" * 70_000_000)
         self.assertLess(len(content), 200_000)
-        self.assertTooLarge(content, **PLAIN, container="xlsx")
+        self.assertTooLarge(content, "document_too_large", **PLAIN, container="xlsx")
 
     def test_short_rows_of_a_workbook_are_filled_up(self):
         book, content = openpyxl.Workbook(), io.BytesIO()
@@ -589,6 +590,79 @@ class TestParsers(BaseCase):
         ):
             rows = rows_of(b"<list>" + reading * 5000 + b"</list>", **profile)
         self.assertEqual(len(rows), 5000)
+
+    def test_xml_of_a_million_elements_is_not_held(self):
+        """What lies between the records is let go, and little may lie around them."""
+        reading = (
+            "<reading><serial>71</serial><date>2026-01-15</date><value>1</value>"
+            "<unit>GJ</unit></reading>"
+        )
+        profile = {**PLAIN, "container": "xml", "record_path": "reading"}
+        rows = ("<a b='1'/>" * 20 + reading) * 300
+        group = f"<meter><name/>{reading}</meter>" * 300
+        shapes = {
+            "between": (f"<list>{rows}</list>", 300),
+            "groups": (f"<list>{group}</list>", 300),
+        }
+        with patch("odoo.addons.onergy_metering.parsers.containers.MAX_XML_NODES", 100):
+            for name, (text, count) in shapes.items():
+                with self.subTest(name):
+                    found = rows_of(text, **{**profile, "record_path": "{*}reading"})
+                    self.assertEqual(len(found), count)
+                    self.assertFalse(any(row[9] for row in found))
+            loose = "".join(f"<g{n}>{reading}</g{n}>" for n in range(300))
+            with self.assertRaises(FileError) as caught:
+                rows_of(f"<list>\n\n{loose}</list>", **profile)
+        self.assertEqual(caught.exception.reason, "file_too_large")
+        self.assertEqual(caught.exception.detail, "3")
+
+    def test_csv_record_of_endless_lines(self):
+        """A quote without its end takes many lines, and only these."""
+        head = "serial,date,value,unit\n71,2026-01-15,1,GJ\n"
+        endless = '72,2026-01-15,"1\n",' + '"\n",' * 3000 + "\n"
+        after = "73,2026-01-15,1,GJ\n" * 100
+        with patch(
+            "odoo.addons.onergy_metering.parsers.containers.MAX_LINE_BYTES", 1000
+        ):
+            rows = rows_of(head + endless + after, **PLAIN)
+        self.assertEqual(rows[0][1:3], ("71", "energy"))
+        self.assertEqual([(row[1], row[9]) for row in rows[-9:]], [("73", "")] * 9)
+        self.assertIn("more than 1000 characters", rows[1][8])
+        self.assertEqual(rows[1][9], "bad_row")
+
+    def test_where_reading_stopped(self):
+        head = "serial,date,value,unit\n71,2026-01-15,1,GJ\n"
+        with (
+            patch(
+                "odoo.addons.onergy_metering.parsers.containers.MAX_LINE_BYTES", 70_000
+            ),
+            self.assertRaises(FileError) as caught,
+        ):
+            rows_of(head * 4000 + "x," * 200_000, **PLAIN)
+        line = int(caught.exception.detail)
+        self.assertGreater(line, 4000)
+        self.assertLessEqual(line, 8001)
+
+    def test_xml_with_entities_is_short(self):
+        text = (
+            '<!DOCTYPE x [<!ENTITY e "5">]><list>'
+            + "<g>&e;&e;&e;<reading/></g>" * 60
+            + "</list>"
+        )
+        with patch("odoo.addons.onergy_metering.parsers.containers.MAX_XML_NODES", 200):
+            self.assertTooLarge(
+                text.encode(), **PLAIN, container="xml", record_path="reading"
+            )
+
+    def test_json_of_millions_of_values(self):
+        profile = {**PLAIN, "container": "json"}
+        with patch(
+            "odoo.addons.onergy_metering.parsers.containers.MAX_JSON_VALUES", 100
+        ):
+            with self.assertRaises(FileError) as caught:
+                rows_of("[" + "[]," * 100 + "[]]", **profile)
+            self.assertEqual(caught.exception.reason, "document_too_large")
+            self.assertIn("100", caught.exception.detail)
 
     def test_key_from_the_file_name(self):
         profile = {
