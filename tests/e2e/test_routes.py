@@ -187,3 +187,27 @@ def test_files_of_another(site, visitor, records):
     path = f"/web/content/{records['question_file']}"
     assert owner.get(f"{path}?access_token={token}").ok
     assert not stranger.get(f"{path}?access_token={token[:-1]}x").ok
+
+
+def test_pages_of_residents_are_in_no_frame_and_on_no_list(
+    site, visitor, routes, records
+):
+    """Each of them, by what their addresses have in common and not one by one."""
+    owner = visitor()
+    owner.login(*site.logins["resident"])
+    caller, wrong, pages = Caller(owner), [], 0
+    for rule, _auth, methods in routes:
+        if "GET" not in methods or not rule.startswith("/my"):
+            continue
+        answer = caller.get(fill(rule, records))
+        if not answer.ok or "text/html" not in answer.headers.get("content-type", ""):
+            continue
+        pages += 1
+        told = [
+            answer.headers.get(name, "")
+            for name in ("x-robots-tag", "x-frame-options", "content-security-policy")
+        ]
+        if told != ["noindex, nofollow", "SAMEORIGIN", "frame-ancestors 'self'"]:
+            wrong.append((rule, *told))
+    assert pages > 20
+    assert not wrong

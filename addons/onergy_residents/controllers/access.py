@@ -4,7 +4,6 @@ from odoo.http import request, route
 from odoo.tools import email_normalize
 
 from .move import OnergyPortalMove, read_date
-from .portal import SECURITY_HEADERS
 
 ACCESS_URL = "/my/access"
 #: One account holder gives no more than this many at a time.
@@ -39,9 +38,7 @@ class OnergyPortalAccess(OnergyPortalMove):
             typed=typed or {"date_from": fields.Date.to_string(today)},
             done=done if done in ("given", "revoked") else None,
         )
-        return request.render(
-            "onergy_residents.portal_my_access", values, headers=SECURITY_HEADERS
-        )
+        return request.render("onergy_residents.portal_my_access", values)
 
     def _get_given_domain(self):
         """Return the domain of what this account holder gave."""

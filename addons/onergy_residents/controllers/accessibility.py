@@ -1,6 +1,6 @@
 from odoo.http import Controller, request, route
 
-from .portal import FRAME_HEADERS
+from ..http_headers import FRAME_HEADERS
 
 
 class OnergyAccessibility(Controller):

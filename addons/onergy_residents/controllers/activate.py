@@ -6,7 +6,7 @@ from odoo.tools import email_normalize
 
 from odoo.addons.web.controllers.utils import _get_login_redirect_url
 
-from .portal import SECURITY_HEADERS
+from ..http_headers import SECURITY_HEADERS
 
 ACTIVATE_URL = "/onergy/activate"
 SESSION_KEY = "onergy_activation"

@@ -2,8 +2,8 @@ from odoo import fields
 from odoo.http import request, route
 from odoo.tools import email_normalize
 
+from ..http_headers import SECURITY_HEADERS
 from .move import read_date
-from .portal import SECURITY_HEADERS
 from .request import MAX_SUBJECT, OnergyPortalRequest
 
 DEATH_URL = "/onergy/death"

@@ -7,7 +7,6 @@ from odoo.addons.portal.controllers.portal import pager
 
 from ..models.onergy_move_sheet import MAX_SHEET_MB
 from .access import OnergyPortalAccess
-from .portal import SECURITY_HEADERS
 
 HOMES_URL = "/my/homes"
 HOMES_PER_PAGE = 50
@@ -55,9 +54,7 @@ class OnergyPortalLandlord(OnergyPortalAccess):
             errors=errors or {},
             max_sheet_mb=MAX_SHEET_MB,
         )
-        return request.render(
-            "onergy_residents.portal_my_homes", values, headers=SECURITY_HEADERS
-        )
+        return request.render("onergy_residents.portal_my_homes", values)
 
     def _get_homes(self):
         """Return the homes that are his or that he has paid for, as superuser.
@@ -181,9 +178,7 @@ class OnergyPortalLandlord(OnergyPortalAccess):
             return request.redirect(HOMES_URL)
         values = self._prepare_onergy_values("data")
         values["sheet"] = record
-        return request.render(
-            "onergy_residents.portal_homes_sheet", values, headers=SECURITY_HEADERS
-        )
+        return request.render("onergy_residents.portal_homes_sheet", values)
 
     @route(
         f"{HOMES_URL}/sheet/<int:sheet_id>/send",

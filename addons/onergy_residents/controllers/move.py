@@ -10,7 +10,7 @@ from odoo.tools import email_normalize
 
 from ..models.onergy_connection import POSTCODE
 from ..models.onergy_move import OPEN_STATES
-from .portal import SECURITY_HEADERS, OnergyPortal
+from .portal import OnergyPortal
 
 MOVE_URL = "/my/move"
 MAX_CHARACTERS = 120
@@ -75,9 +75,7 @@ class OnergyPortalMove(OnergyPortal):
             typed=typed or {},
             done=done,
         )
-        return request.render(
-            "onergy_residents.portal_my_move", values, headers=SECURITY_HEADERS
-        )
+        return request.render("onergy_residents.portal_my_move", values)
 
     def _get_kind_choices(self, homes):
         """Return (value, label, explanation) of what can be reported here."""
@@ -220,9 +218,7 @@ class OnergyPortalMove(OnergyPortal):
             max_text=1000,
             **self._prepare_step_values(move, step),
         )
-        return request.render(
-            self._get_step_template(step), values, headers=SECURITY_HEADERS
-        )
+        return request.render(self._get_step_template(step), values)
 
     def _prepare_step_values(self, move, step):
         """Hook: what the page of another addon's question needs."""
@@ -411,9 +407,7 @@ class OnergyPortalMove(OnergyPortal):
             can_change=is_own and move.state in OPEN_STATES,
             done=done if done in ("sent", "changed", "cancelled") else None,
         )
-        return request.render(
-            "onergy_residents.portal_move_overview", values, headers=SECURITY_HEADERS
-        )
+        return request.render("onergy_residents.portal_move_overview", values)
 
     def _get_step_label(self, step):
         """Return the text of the link by which an answer is changed."""

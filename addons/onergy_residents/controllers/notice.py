@@ -3,7 +3,6 @@ from odoo.fields import Domain
 from odoo.http import request, route
 from odoo.tools import plaintext2html
 
-from .portal import SECURITY_HEADERS
 from .request import MAX_SUBJECT, OnergyPortalRequest
 
 NOTICES_URL = "/my/notices"
@@ -158,6 +157,4 @@ class OnergyPortalNotice(OnergyPortalRequest):
             .filtered(lambda notice: notice.date_start <= fields.Datetime.now()),
             **self._prepare_file_values(),
         )
-        return request.render(
-            "onergy_residents.portal_fault", values, headers=SECURITY_HEADERS
-        )
+        return request.render("onergy_residents.portal_fault", values)

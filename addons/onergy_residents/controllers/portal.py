@@ -12,18 +12,6 @@ from odoo.addons.account.controllers.portal import PortalAccount
 BILLS_ON_FINANCE = 6
 PAYMENTS_ON_FINANCE = 36
 
-FRAME_HEADERS = {
-    "X-Frame-Options": "SAMEORIGIN",
-    "Content-Security-Policy": "frame-ancestors 'self'",
-}
-
-SECURITY_HEADERS = {
-    **FRAME_HEADERS,
-    # Odoo's robots.txt keeps robots from reading, not from listing an address that
-    # somebody published, with its token.
-    "X-Robots-Tag": "noindex, nofollow",
-}
-
 
 class OnergyPortal(PortalAccount):
     """The residents' pages in Odoo's customer portal."""

@@ -2,7 +2,8 @@ from odoo.exceptions import AccessDenied, UserError
 from odoo.http import request, route
 from odoo.tools import email_normalize
 
-from .portal import SECURITY_HEADERS, OnergyPortal
+from ..http_headers import SECURITY_HEADERS
+from .portal import OnergyPortal
 
 ACCOUNT_URL = "/my/onergy-account"
 
@@ -32,9 +33,7 @@ class OnergyPortalAccount(OnergyPortal):
             ),
             **self._prepare_password_values(),
         )
-        return request.render(
-            "onergy_residents.portal_my_account", values, headers=SECURITY_HEADERS
-        )
+        return request.render("onergy_residents.portal_my_account", values)
 
     def _prepare_password_values(self):
         # sudo: the policy is a system parameter

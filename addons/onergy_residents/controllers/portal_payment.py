@@ -3,7 +3,6 @@ from werkzeug.exceptions import NotFound
 from odoo.exceptions import UserError
 from odoo.http import request, route
 
-from .portal import SECURITY_HEADERS
 from .portal_account import OnergyPortalAccount
 
 PAYMENT_URL = "/my/payment"
@@ -22,9 +21,7 @@ class OnergyPortalPayment(OnergyPortalAccount):
         values = self._prepare_onergy_values("finance", **kw)
         values.update(errors=errors or {}, typed=typed or {}, done=done)
         values.update(self._prepare_mandate_values(values["contract"]))
-        return request.render(
-            "onergy_residents.portal_my_payment", values, headers=SECURITY_HEADERS
-        )
+        return request.render("onergy_residents.portal_my_payment", values)
 
     def _prepare_mandate_values(self, contract):
         """Return what the page shows of the mandates of this contract."""
@@ -136,9 +133,7 @@ class OnergyPortalPayment(OnergyPortalAccount):
         values.update(self._prepare_mandate_values(values["contract"]))
         if not values["mandate"]:
             return request.redirect(f"{PAYMENT_URL}{values['contract_query']}")
-        return request.render(
-            "onergy_residents.portal_revoke_mandate", values, headers=SECURITY_HEADERS
-        )
+        return request.render("onergy_residents.portal_revoke_mandate", values)
 
     @route(
         f"{PAYMENT_URL}/revoke",

@@ -4,7 +4,6 @@ from werkzeug.wsgi import wrap_file
 from odoo.exceptions import UserError
 from odoo.http import content_disposition, request, route
 
-from .portal import SECURITY_HEADERS
 from .portal_account import OnergyPortalAccount
 
 PRIVACY_URL = "/my/privacy"
@@ -33,9 +32,7 @@ class OnergyPortalPrivacy(OnergyPortalAccount):
             # sudo: how long we keep things is for every resident to know
             retention=company.sudo()._onergy_get_retention(),
         )
-        return request.render(
-            "onergy_residents.portal_my_privacy", values, headers=SECURITY_HEADERS
-        )
+        return request.render("onergy_residents.portal_my_privacy", values)
 
     def _privacy_done(self, done, anchor, contract_id=None, **kw):
         query = f"&contract_id={contract_id}" if contract_id else ""

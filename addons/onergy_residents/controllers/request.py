@@ -9,7 +9,8 @@ from odoo.tools.mimetypes import guess_mimetype
 
 from odoo.addons.portal.controllers.portal import pager
 
-from .portal import SECURITY_HEADERS, OnergyPortal
+from ..http_headers import SECURITY_HEADERS
+from .portal import OnergyPortal
 
 REQUESTS_URL = "/my/requests"
 CONTACT_URL = "/onergy/contact"
@@ -78,9 +79,7 @@ class OnergyPortalRequest(OnergyPortal):
                 offset=values["pager"]["offset"],
             )
         values["requests"] = records
-        return request.render(
-            "onergy_residents.portal_my_requests", values, headers=SECURITY_HEADERS
-        )
+        return request.render("onergy_residents.portal_my_requests", values)
 
     # ------------------------------------------------------------------
     # NEW
@@ -140,9 +139,7 @@ class OnergyPortalRequest(OnergyPortal):
             category_choices=choices,
             **self._prepare_file_values(),
         )
-        return request.render(
-            "onergy_residents.portal_new_request", values, headers=SECURITY_HEADERS
-        )
+        return request.render("onergy_residents.portal_new_request", values)
 
     def _prepare_file_values(self):
         return {

@@ -1,8 +1,21 @@
 from odoo import api, models
+from odoo.http import request
+
+from ..http_headers import SECURITY_HEADERS
 
 
 class IrHttp(models.AbstractModel):
     _inherit = "ir.http"
+
+    @classmethod
+    def _post_dispatch(cls, response):
+        """Every page of the portal, ours or not: in no frame, on no robot's list."""
+        super()._post_dispatch(response)
+        path = request.httprequest.path
+        if path == "/my" or path.startswith("/my/"):
+            if response.mimetype == "text/html":
+                for name, value in SECURITY_HEADERS.items():
+                    response.headers.setdefault(name, value)
 
     @api.model
     def get_frontend_session_info(self):
