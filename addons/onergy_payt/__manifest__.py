@@ -1,7 +1,7 @@
 {
     "name": "Onergy Payt",
     "summary": "Debtors, invoices, payments and messages in both directions with Payt",
-    "version": "19.0.1.1.0",
+    "version": "19.0.1.2.0",
     "category": "Onergy",
     "license": "LGPL-3",
     "author": "Onergy",

@@ -1,5 +1,6 @@
 from odoo import api, models
 
+from ..client import PaytPermissionError
 from .payt_operation import DONE, Outcome
 
 
@@ -34,7 +35,7 @@ class PaytPushAmount(models.AbstractModel):
         if not ready:
             return outcomes
         invoices = self.env["payt.invoice"].union(*ready.values())
-        self.env["payt.pull"]._refresh_invoices(connection, invoices, client)
+        self._read_first(connection, client, invoices)
         payloads, names = {}, {}
         for operation, invoice in ready.items():
             if not self._open_amount_differs(invoice):
@@ -50,6 +51,20 @@ class PaytPushAmount(models.AbstractModel):
                 amount = float(payloads[operation]["amount_open"])
                 ready[operation].write({"open_amount": amount, "sent_hash": False})
         return outcomes | found
+
+    @api.model
+    def _read_first(self, connection, client, invoices):
+        """Read what Payt knows of these invoices, before we say what is open of them.
+
+        Of a payment that has just been made the rows may not be there yet, nor any word
+        of it on the invoice itself but a lower amount: the payment names its invoices.
+        """
+        pull = self.env["payt.pull"]
+        pull._refresh_invoices(connection, invoices, client)
+        if any(invoice._amounts()[1] > invoice.open_amount for invoice in invoices):
+            error = pull._pull_safely(connection, client, "psp_transactions")
+            if error and not isinstance(error, PaytPermissionError):
+                raise error
 
     @api.model
     def _open_amount_differs(self, invoice):

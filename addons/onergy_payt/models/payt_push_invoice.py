@@ -26,7 +26,7 @@ class PaytPushInvoice(models.AbstractModel):
         known = invoices.filtered("sent_date")
         if known:
             # A full update carries an open amount too: see _send_open_amount.
-            self.env["payt.pull"]._refresh_invoices(connection, known, client)
+            self._read_first(connection, client, known)
         payloads, names = {}, {}
         for operation, invoice in ready.items():
             try:

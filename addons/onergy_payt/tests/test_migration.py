@@ -9,10 +9,11 @@ from .common import PaytCommon
 class TestMigration(PaytCommon):
     """The scripts of ``migrations``, on rows as the version before left them."""
 
-    def _migrate(self):
-        path = file_path("onergy_payt/migrations/19.0.1.1.0/post-migration.py")
+    def _migrate(self, version="19.0.1.1.0"):
+        path = file_path(f"onergy_payt/migrations/{version}/post-migration.py")
         self.env.flush_all()
-        load_script(path, "onergy_payt_19_0_1_1_0").migrate(self.env.cr, "19.0.1.0.0")
+        script = load_script(path, f"onergy_payt_{version.replace('.', '_')}")
+        script.migrate(self.env.cr, "19.0.1.0.0")
         self.env.invalidate_all()
 
     def _as_before(self, mirrors, **values):
@@ -65,3 +66,19 @@ class TestMigration(PaytCommon):
         for move in moves:
             self.assertEqual(self.mirror(move).partner_id, self.payer)
         self.assertEqual(self.mirror(plain).debtor_id, self.mirror(changed).debtor_id)
+
+    def test_payments_learn_their_invoices(self):
+        move = self.invoice(100.0)
+        self.push()
+        self.pay(move)
+        self.pull()
+        transaction = self.env["payt.transaction"].search([])
+        before = (transaction.state, move.payment_state, len(transaction.payment_ids))
+        # The version before did not keep them, and the list is not read again.
+        transaction.sudo().invoice_ids = False
+        self.run_cron("pull")
+        self._migrate("19.0.1.2.0")
+        self.pull()
+        self.assertEqual(transaction.invoice_ids, self.mirror(move))
+        after = (transaction.state, move.payment_state, len(transaction.payment_ids))
+        self.assertEqual(before, after)

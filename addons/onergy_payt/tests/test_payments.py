@@ -189,6 +189,37 @@ class TestPayments(PaytCommon):
         self.push()
         self.assertEqual(self.at_payt(move)["open_amount"], 100)
 
+    def test_a_payment_of_before_the_first_poll_is_not_undone(self):
+        """Nobody has read the lists yet, and the rows of the payment do not come."""
+        for send in ("action_send_open_amount", "action_send"):
+            move = self.sent(100.0)
+            self.pay(move)
+            self.payt.state.payments.clear()
+            # Paid in part by bank, we had told; that is undone here.
+            self.mirror(move).open_amount = 20.0
+            getattr(self.mirror(move), send)()
+            self.push()
+            with self.subTest(send):
+                self.assertEqual(self.at_payt(move)["open_amount"], 0)
+                self.assertTrue(self.mirror(move).transaction_ids)
+
+    def test_without_leave_to_read_payments_the_amount_goes_on(self):
+        move = self.sent(100.0)
+        self.mirror(move).open_amount = 20.0
+        with self.payt.locked() as state:
+            state.invoices[self.at_payt(move)["id"]]["open_amount"] = 20
+        self.payt.faults.add(
+            {
+                "kind": "missing_scope",
+                "operation": "GET /v1/psp_transactions",
+                "scope": "payments:read",
+                "times": 9,
+            }
+        )
+        self.mirror(move).action_send_open_amount()
+        self.push()
+        self.assertEqual(self.at_payt(move)["open_amount"], 100)
+
     def test_payments_of_before_we_began_call_nobody(self):
         move = self.sent(100.0)
         with self.payt.locked() as state:
