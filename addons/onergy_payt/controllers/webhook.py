@@ -31,7 +31,8 @@ class PaytController(http.Controller):
         """Check the signature, keep the event, answer at once.
 
         What the event says is never believed: the object is read again from Payt.
-        200: kept, or known already. 401: wrong signature. 404: no such address.
+        200: kept, or known already. 401: wrong signature. 403: not from an address
+        that was agreed on. 404: no such address.
         """
         # sudo: the caller is Payt; the signature below is what lets it in
         connection = (
@@ -39,6 +40,9 @@ class PaytController(http.Controller):
         )
         if not connection:
             return request.make_response("", status=404)
+        if not connection._is_webhook_source(request.httprequest.remote_addr):
+            _logger.info("Payt webhook from another internet address refused")
+            return request.make_response("", status=403)
         if (request.httprequest.content_length or 0) > MAX_BODY:
             return request.make_response("", status=413)
         raw = request.httprequest.get_data(cache=True)

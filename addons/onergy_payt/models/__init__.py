@@ -12,6 +12,7 @@ from . import (
     payt_connection,  # before its parts
     payt_connection_health,
     payt_connection_login,
+    payt_connection_webhook,
     payt_cursor,
     payt_debtor,
     payt_difference,

@@ -106,6 +106,7 @@ class PaytInvoice(models.Model):
         "payt_transaction_invoice_rel",
         "invoice_id",
         "transaction_id",
+        "Payments that name it",
         groups=STAFF,
     )
     bank_payment_ids = fields.One2many(

@@ -2,6 +2,7 @@ import hashlib
 import hmac
 import json
 
+from odoo.exceptions import ValidationError
 from odoo.tests import HttpCase, tagged
 from odoo.tools import mute_logger
 
@@ -80,6 +81,24 @@ class TestWebhook(PaytCommon, HttpCase):
         )
         with mute_logger(CONTROLLER):
             self.assertEqual(self.deliver(self.event(), ""), 401)
+
+    def test_webhooks_from_agreed_addresses_only(self):
+        connection = self.connection.sudo()
+        for sources, status in (
+            ("192.0.2.7, 2001:db8::/32", 403),
+            ("192.0.2.7, 127.0.0.0/8", 200),
+            ("127.0.0.1", 200),
+            (False, 200),
+        ):
+            with self.subTest(sources=sources):
+                connection.webhook_sources = sources
+                self.assertEqual(self.deliver(self.event(uid=str(sources))), status)
+        self.assertEqual(len(self.events()), 3)
+        connection.webhook_sources = "127.0.0.1"
+        self.assertTrue(connection._is_webhook_source("::ffff:127.0.0.1"))
+        self.assertFalse(connection._is_webhook_source(None))
+        with self.assertRaisesRegex(ValidationError, "example.com"):
+            connection.webhook_sources = "127.0.0.1, example.com"
 
     def test_an_unknown_address_does_not_exist(self):
         status = self.deliver(self.event(), url="/payt/webhook/unknown")
