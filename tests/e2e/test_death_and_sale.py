@@ -74,7 +74,9 @@ def tell_of_a_death(heir, name, postcode, number, email):
 
 def arrange_death(clerk, name, width):
     page = clerk.go("/odoo/onergy-requests")
-    row = page.locator(".o_data_row, .o_kanban_record", has_text=f"Overlijden van {name}")
+    row = page.locator(
+        ".o_data_row, .o_kanban_record", has_text=f"Overlijden van {name}"
+    )
     row.first.click()
     page.get_by_role("button", name="Verhuizing maken").click()
     page.get_by_text("Wat er gaat gebeuren").wait_for()
@@ -100,7 +102,10 @@ def may_log_in(person, login):
 def test_the_home_is_sold(site, visitor, width):
     """The owner who lives there sells; the buyer takes over contract and home."""
     email = f"verkoper-{width}@bewoner.example"
-    given = ONE.format(role="owner_occupier", code="LK") + "home.owner_id = contract.partner_id\n"
+    given = (
+        ONE.format(role="owner_occupier", code="LK")
+        + "home.owner_id = contract.partner_id\n"
+    )
     login = site.make_resident(email, "contract.partner_id", given)
     contract = site.value(
         "contract.id",

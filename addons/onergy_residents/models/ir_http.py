@@ -10,12 +10,13 @@ class IrHttp(models.AbstractModel):
     @classmethod
     def _post_dispatch(cls, response):
         """Every page of the portal, ours or not: in no frame, on no robot's list."""
-        super()._post_dispatch(response)
+        result = super()._post_dispatch(response)
         path = request.httprequest.path
-        if path == "/my" or path.startswith("/my/"):
-            if response.mimetype == "text/html":
-                for name, value in SECURITY_HEADERS.items():
-                    response.headers.setdefault(name, value)
+        is_ours = path == "/my" or path.startswith("/my/")
+        if is_ours and response.mimetype == "text/html":
+            for name, value in SECURITY_HEADERS.items():
+                response.headers.setdefault(name, value)
+        return result
 
     @api.model
     def get_frontend_session_info(self):
