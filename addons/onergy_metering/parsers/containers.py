@@ -31,10 +31,11 @@ MAX_SHEET_ROWS = 1 << 20
 MAX_CELLS = 50_000_000
 #: Values of a JSON document: empty lists take twenty times their text.
 MAX_JSON_VALUES = 8_000_000
-MAX_XML_BYTES = 4 * 1024**3
-#: Of a record and what comes before it; and what is held of the elements around them.
+MAX_XML_BYTES = 512 * 1024**2
+#: Of a record and what comes before it; and what is held of the elements around them,
+#: in which each record may look for what it lacks itself.
 MAX_XML_GAP = 4 * 1024**2
-MAX_XML_NODES = 100_000
+MAX_XML_NODES = 20_000
 #: Of a line, and of a record that quotes line breaks.
 MAX_LINE_BYTES = 16 * 1024**2
 _LINES = ("csv", "jsonl", "hex")
@@ -435,7 +436,6 @@ def _forget(record, last):
     """
     freed = sum(map(_node_count, record.iter()))
     record.clear()
-    record.text = record.tail = None
     # The empty element itself stays until the next record has come.
     freed -= 1
     siblings = []

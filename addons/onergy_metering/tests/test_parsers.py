@@ -600,9 +600,11 @@ class TestParsers(BaseCase):
         profile = {**PLAIN, "container": "xml", "record_path": "reading"}
         rows = ("<a b='1'/>" * 20 + reading) * 300
         group = f"<meter><name/>{reading}</meter>" * 300
+        nested = reading.replace("</reading>", reading + "</reading>") * 300
         shapes = {
             "between": (f"<list>{rows}</list>", 300),
             "groups": (f"<list>{group}</list>", 300),
+            "nested": (f"<list>{nested}</list>", 600),
         }
         with patch("odoo.addons.onergy_metering.parsers.containers.MAX_XML_NODES", 100):
             for name, (text, count) in shapes.items():
