@@ -18,7 +18,7 @@ from .errors import (
 from .values import format_utc
 
 FORM = "application/x-www-form-urlencoded"
-MAX_CONNECTIONS = 32
+MAX_CONNECTIONS = 64
 _MISSING_SCOPE = re.compile(r"([a-z_]+:(?:read|write))")
 
 

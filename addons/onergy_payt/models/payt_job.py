@@ -5,6 +5,7 @@ from odoo.tools import SQL
 
 # Each time somebody else was faster; more often than this it is no coincidence.
 MAX_CLASHES = 5
+LOG_FIELDS = ("write_uid", "write_date")
 CLASHES = (SerializationFailure, UniqueViolation, DeadlockDetected)
 
 
@@ -54,8 +55,69 @@ class PaytJob(models.AbstractModel):
             self._afresh(lock)
 
     @api.model
-    def _write_news(self, record, values):
-        """Write what is not there yet: of most records little is new."""
-        news = {name: value for name, value in values.items() if record[name] != value}
-        if news:
-            record.write(news)
+    def _write_news(self, news):
+        """Write values of many records in one statement, where they are not there yet.
+
+        Of most records little is new, and PostgreSQL compares faster than we read. It
+        goes past ``write`` and its rights: only for jobs, for stored fields that are
+        not tracked, with values of our own making.
+
+        :param news: dict record → dict field name → value; records of one model, each
+            with the same fields, texts and moments that are empty as False
+        :return: the records that changed
+        """
+        if not news:
+            return None
+        records = next(iter(news)).union(*news)
+        names = sorted(next(iter(news.values())))
+        records.flush_recordset(names)
+        changed = records.browse(
+            number
+            for (number,) in self.env.execute_query(self._update_of(records, news))
+        )
+        changed.invalidate_recordset([*names, *LOG_FIELDS], flush=False)
+        changed.modified(names)
+        return changed
+
+    @api.model
+    def _update_of(self, records, news):
+        """Return the statement that writes ``news`` and answers with what changed."""
+        model, names = records.browse(), sorted(next(iter(news.values())))
+        types = [SQL(model._fields[name].column_type[1]) for name in names]
+        columns = [SQL.identifier(name) for name in names]
+        pairs = list(zip(columns, types, strict=True))
+        rows = [
+            (
+                record.id,
+                *(
+                    model._fields[name].convert_to_column(values[name], model)
+                    for name in names
+                ),
+            )
+            for record, values in news.items()
+        ]
+        return SQL(
+            """
+            UPDATE %(table)s AS known
+               SET (%(columns)s, write_uid, write_date) =
+                   (%(new)s, %(user)s, %(now)s)
+              FROM (SELECT id, %(typed)s
+                      FROM (VALUES %(rows)s) AS raw (id, %(columns)s)) AS news
+             WHERE known.id = news.id
+               AND (%(old)s) IS DISTINCT FROM (%(new)s)
+         RETURNING known.id
+            """,
+            table=SQL.identifier(model._table),
+            columns=SQL(", ").join(columns),
+            # An empty column of constants has no type of its own.
+            typed=SQL(", ").join(SQL("raw.%s::%s AS %s", c, t, c) for c, t in pairs),
+            old=SQL(", ").join(SQL("known.%s", column) for column in columns),
+            new=SQL(", ").join(SQL("news.%s", column) for column in columns),
+            rows=SQL(", ").join(map(_constant, rows)),
+            user=self.env.uid,
+            now=self.env.cr.now(),
+        )
+
+
+def _constant(row):
+    return SQL("(%s)", SQL(", ").join(SQL("%s", value) for value in row))

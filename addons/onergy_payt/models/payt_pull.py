@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -100,7 +101,7 @@ class PaytPull(models.AbstractModel):
             filters = {"updated_after": since, "fields": names}
             apply = getattr(self, f"_apply_{name}")
         seen, count, unmatched = [], 0, 0
-        for rows in client.pages(resource, **filters):
+        for rows in self._ahead(client.pages(resource, **filters)):
             unmatched += self._afresh(partial(apply, connection, rows)) or 0
             count += len(rows)
             seen += [parse_utc(row[stamp]) for row in rows]
@@ -117,6 +118,16 @@ class PaytPull(models.AbstractModel):
         self._afresh(partial(self._move_cursor, cursor, newest, values))
 
     @api.model
+    def _ahead(self, pages):
+        """Yield pages; while one is written down, the next one is under way."""
+        rows = next(pages, None)
+        with ThreadPoolExecutor(1) as pool:
+            while rows is not None:
+                coming = pool.submit(next, pages, None)
+                yield rows
+                rows = coming.result()
+
+    @api.model
     def _move_cursor(self, cursor, newest, values):
         """Note how far the list was read; a webhook's job may have come further."""
         before = cursor.watermark
@@ -131,46 +142,69 @@ class PaytPull(models.AbstractModel):
         """Whether we already know something newer (rows may arrive in any order)."""
         return bool(record.payt_updated and record.payt_updated > row["updated_at"])
 
+    @api.model
+    def _newest_rows(self, rows, find):
+        """Return what is to be written: the newest row of each record.
+
+        :param find: function row → record or nothing
+        :return: (dict record → row, how many rows belong to no record of ours)
+        """
+        newest, unmatched = {}, 0
+        for row in rows:
+            record = find(row)
+            if not record:
+                unmatched += 1
+            elif not self._is_stale(record, row):
+                before = newest.get(record, row)
+                if row["updated_at"] >= before["updated_at"]:
+                    newest[record] = row
+        return newest, unmatched
+
     # --------------------------------------------------------------------- debtors
 
     @api.model
     def _apply_debtors(self, connection, rows):
         debtors = self._debtors_by_identifier(connection, rows)
-        unmatched = 0
-        for row in rows:
-            debtor = debtors.get(row.get("debtor_identifier"))
-            if not debtor:
-                unmatched += 1
-            elif not self._is_stale(debtor, row):
-                self._apply_debtor(connection, debtor, row)
+        newest, unmatched = self._newest_rows(
+            rows, lambda row: debtors.get(row.get("debtor_identifier"))
+        )
+        news = {debtor: self._debtor_values(row) for debtor, row in newest.items()}
+        addresses = {
+            debtor: values["seen_email"]
+            for debtor, values in news.items()
+            if values["seen_email"] != debtor.seen_email
+        }
+        self._write_news(news)
+        for debtor, address in addresses.items():
+            self._propose_email(connection, debtor, address)
         return unmatched
 
     @api.model
-    def _apply_debtor(self, connection, debtor, row):
-        proposed = (row.get("debtor_provided_email_address") or "").strip()
-        news = proposed and proposed.lower() != (debtor.partner_id.email or "").lower()
-        changed = proposed != (debtor.seen_email or "")
-        self._write_news(
-            debtor,
-            {
-                "payt_id": text_id(row["id"]),
-                "public_url": web_address(row.get("public_url")),
-                "deeplink_url": web_address(row.get("deeplink_url")),
-                "open_amount": float(parse_money(row.get("book_open_amount"))),
-                "payment_behaviour": row.get("payment_behaviour") or 0,
-                "is_paused": bool(row.get("paused_at")),
-                "seen_email": proposed or False,
-                "payt_updated": row["updated_at"],
-            },
-        )
-        if changed:
-            debtor.proposed_email = proposed if news else False
-            if news:
-                connection._notify(
-                    self.env._("New e-mail address from Payt"),
-                    self.env._("Accept or refuse: %(address)s", address=proposed),
-                    debtor,
-                )
+    def _debtor_values(self, row):
+        address = (row.get("debtor_provided_email_address") or "").strip()
+        return {
+            "payt_id": text_id(row["id"]),
+            "public_url": web_address(row.get("public_url")),
+            "deeplink_url": web_address(row.get("deeplink_url")),
+            "open_amount": float(parse_money(row.get("book_open_amount"))),
+            "payment_behaviour": row.get("payment_behaviour") or 0,
+            "is_paused": bool(row.get("paused_at")),
+            "seen_email": address or False,
+            "payt_updated": row["updated_at"],
+        }
+
+    @api.model
+    def _propose_email(self, connection, debtor, address):
+        """Propose the address that Payt shows now, when it is another one than ours."""
+        known = (debtor.partner_id.email or "").lower()
+        is_new = bool(address) and address.lower() != known
+        debtor.proposed_email = address if is_new else False
+        if is_new:
+            connection._notify(
+                self.env._("New e-mail address from Payt"),
+                self.env._("Accept or refuse: %(address)s", address=address),
+                debtor,
+            )
 
     @api.model
     def _debtors_by_identifier(self, connection, rows):
@@ -205,18 +239,20 @@ class PaytPull(models.AbstractModel):
                 ]
             )
         }
-        unmatched, steps = 0, []
-        for row in rows:
-            invoice = invoices.get(numbers[row["id"]])
-            if not invoice:
-                unmatched += 1
-            elif not self._is_stale(invoice, row):
-                before = (invoice.status, invoice.status_number)
-                self._write_news(invoice, self._invoice_values(row))
-                if not invoice.sent_date:
-                    self._note_arrived(invoice)
-                if before != (invoice.status, invoice.status_number):
-                    steps.append(invoice)
+        newest, unmatched = self._newest_rows(
+            rows, lambda row: invoices.get(numbers[row["id"]])
+        )
+        news = {invoice: self._invoice_values(row) for invoice, row in newest.items()}
+        steps = [
+            invoice
+            for invoice, values in news.items()
+            if (values["status"], values["status_number"])
+            != (invoice.status, invoice.status_number)
+        ]
+        self._write_news(news)
+        for invoice in news:
+            if not invoice.sent_date:
+                self._note_arrived(invoice)
         self._log_steps(steps)
         return unmatched
 

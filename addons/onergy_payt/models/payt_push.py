@@ -11,7 +11,7 @@ from .payt_job import CLASHES
 from .payt_operation import KINDS, UNREPEATABLE, Outcome
 
 # While Payt works on one batch, the next one is prepared and the last one written down.
-BATCHES_AT_ONCE = 3
+BATCHES_AT_ONCE = 4
 
 
 @dataclass

@@ -4,6 +4,22 @@ from odoo import api, models
 
 from .payt_operation import DONE, Outcome
 
+PARTNER_FIELDS = (
+    "name",
+    "email_normalized",
+    "phone",
+    "street",
+    "street2",
+    "zip",
+    "city",
+    "country_id",
+    "is_company",
+    "parent_id",
+    "type",
+    "vat",
+    "lang",
+)
+
 
 class PaytPushDebtor(models.AbstractModel):
     """Payers: the contact first, then the debtor that refers to it."""
@@ -14,6 +30,9 @@ class PaytPushDebtor(models.AbstractModel):
     def _steps_debtor(self, connection, client, batch):
         outcomes, contacts, debtors, names = {}, {}, {}, {}
         hashes, targets = {}, batch._targets()
+        # All of it at once, and not the dozens of columns that are not sent.
+        payers = self.env["payt.debtor"].union(*targets.values()).partner_id
+        payers.fetch(PARTNER_FIELDS)
         for operation, debtor in targets.items():
             if not debtor:
                 outcomes[operation] = Outcome("cancelled")
@@ -29,13 +48,13 @@ class PaytPushDebtor(models.AbstractModel):
             self._talk_debtors, client, contacts, debtors, names, self._worn(batch)
         )
         now = self.env.cr.now()
-        arrived = self.env["payt.debtor"]
-        for operation, outcome in found.items():
-            if outcome.state in ("done", "partial"):
-                debtor = targets[operation]
-                debtor.write({"sent_hash": hashes[operation], "sent_date": now})
-                arrived |= debtor
-        self._restart_invoices(connection, arrived)
+        arrived = {
+            targets[operation]: {"sent_hash": hashes[operation], "sent_date": now}
+            for operation, outcome in found.items()
+            if outcome.state in ("done", "partial")
+        }
+        self._write_news(arrived)
+        self._restart_invoices(connection, self.env["payt.debtor"].union(*arrived))
         return outcomes | found
 
     @api.model

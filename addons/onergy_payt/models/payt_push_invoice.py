@@ -8,7 +8,26 @@ from ..client import PaytServerError, PaytUploadExpiredError, file_checksum
 from .payt_operation import DONE, Outcome
 
 PDF = "application/pdf"
-PARALLEL_UPLOADS = 8
+PARALLEL_UPLOADS = 5
+MOVE_FIELDS = (
+    "name",
+    "state",
+    "move_type",
+    "commercial_partner_id",
+    "currency_id",
+    "company_id",
+    "invoice_date",
+    "invoice_date_due",
+    "payment_reference",
+    "ref",
+    "amount_total",
+    "amount_residual",
+    "amount_total_signed",
+    "amount_residual_signed",
+    "onergy_contract_id",
+    "onergy_move_kind",
+    "create_date",
+)
 
 
 class PaytPushInvoice(models.AbstractModel):
@@ -19,6 +38,11 @@ class PaytPushInvoice(models.AbstractModel):
     @api.model
     def _steps_invoice(self, connection, client, batch):
         targets = batch._targets()
+        invoices = self.env["payt.invoice"].union(*targets.values())
+        # All of it at once, and not the hundred columns of a move that are not sent.
+        invoices.move_id.fetch(MOVE_FIELDS)
+        # After Payt has forgotten an invoice it may go out under another payer.
+        invoices.filtered(lambda i: i.move_id.state == "posted")._set_debtors()
         outcomes = {op: self._not_ready(invoice) for op, invoice in targets.items()}
         outcomes = {op: outcome for op, outcome in outcomes.items() if outcome}
         ready = {op: invoice for op, invoice in targets.items() if op not in outcomes}
@@ -27,14 +51,15 @@ class PaytPushInvoice(models.AbstractModel):
         if known:
             # A full update carries an open amount too: see _send_open_amount.
             self._read_first(connection, client, known)
-        payloads, names = {}, {}
+        payloads, names, hashes = {}, {}, {}
         for operation, invoice in ready.items():
             try:
                 payload = invoice._prepare_invoice()
             except (UserError, ValueError) as error:
                 outcomes[operation] = Outcome("failed", "data", str(error))
                 continue
-            if invoice.sent_hash == invoice._hash(payload):
+            hashes[operation] = invoice._hash(payload)
+            if invoice.sent_hash == hashes[operation]:
                 outcomes[operation] = DONE
                 continue
             payloads[operation] = payload
@@ -44,14 +69,27 @@ class PaytPushInvoice(models.AbstractModel):
         found, late = yield partial(
             self._talk_invoices, client, payloads, files, names, self._worn(batch)
         )
-        for operation, outcome in found.items():
-            if outcome.state in ("done", "partial"):
-                invoice = ready[operation]
-                file = files.get(operation) if operation not in late else None
-                self._note_sent(invoice, payloads[operation], file, outcome.detail)
-                reason = missing.get(operation) or late.get(operation)
-                if reason and outcome is DONE:
-                    found[operation] = Outcome("partial", "no_pdf", reason)
+        sent = [op for op, out in found.items() if out.state in ("done", "partial")]
+        news = {
+            ready[operation]: {
+                "warning": found[operation].detail or False,
+                "sent_hash": hashes[operation],
+                **self._sent_values(
+                    ready[operation],
+                    payloads[operation],
+                    files.get(operation) if operation not in late else None,
+                ),
+            }
+            for operation in sent
+        }
+        first = [op for op in sent if not ready[op].sent_date]
+        self._write_news(news)
+        for operation in first:
+            self._catch_up(ready[operation], payloads[operation])
+        for operation in sent:
+            reason = missing.get(operation) or late.get(operation)
+            if reason and found[operation] is DONE:
+                found[operation] = Outcome("partial", "no_pdf", reason)
         return outcomes | found
 
     @api.model
@@ -100,8 +138,6 @@ class PaytPushInvoice(models.AbstractModel):
         """Return why an invoice cannot go now, or None."""
         if not invoice or invoice.move_id.state != "posted":
             return Outcome("cancelled")
-        # After Payt has forgotten the invoice it may go out under another payer.
-        invoice._set_debtors()
         if invoice._has_other_payer():
             return Outcome("failed", "payer", invoice.partner_id.name or "")
         debtor = invoice.debtor_id
@@ -123,22 +159,15 @@ class PaytPushInvoice(models.AbstractModel):
         return Outcome("retry", "waiting", "")
 
     @api.model
-    def _note_sent(self, invoice, payload, file, warning):
-        values = {
-            "warning": warning or False,
+    def _sent_values(self, invoice, payload, file):
+        """Return what we know of an invoice that Payt has just taken."""
+        return {
             "sent_date": self.env.cr.now(),
-            "sent_hash": invoice._hash(payload),
             "open_amount": float(payload["amount_open"]),
             "total_amount": float(payload["amount_total"]),
+            "document_checksum": file[0] if file else invoice.document_checksum,
+            "status": invoice.status if invoice._is_at_payt() else "new",
         }
-        if file:
-            values["document_checksum"] = file[0]
-        if not invoice._is_at_payt():
-            values["status"] = "new"
-        is_first = not invoice.sent_date
-        self._write_news(invoice, values)
-        if is_first:
-            self._catch_up(invoice, payload)
 
     @api.model
     def _catch_up(self, invoice, payload):

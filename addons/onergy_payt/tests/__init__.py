@@ -8,6 +8,7 @@ from . import (
     test_mandate,
     test_message,
     test_migration,
+    test_news,
     test_payments,
     test_portal,
     test_property,

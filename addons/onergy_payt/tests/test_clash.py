@@ -53,7 +53,7 @@ class TestClash(PaytCommon):
     def test_a_batch_whose_result_clashes_goes_again_and_no_other(self):
         first, second = self.invoice(), self.invoice()
         self.connection.batch_size = 1
-        self.clash("payt.push", "_note_sent")
+        self.clash("payt.push", "_catch_up")
         self.push()
         self.assertEqual(
             self.operations(kind="invoice").sorted("id").mapped("state"),
