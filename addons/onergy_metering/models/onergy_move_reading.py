@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 #: Who enters the reading of a move decides its origin.
 ORIGINS = {"portal": "portal", "phone": "manual", "sheet": "portal"}
@@ -45,6 +46,16 @@ class OnergyMoveReading(models.Model):
     _meter_uniq = models.UniqueIndex(
         "(move_id, meter_id)", "This meter has a closing reading already."
     )
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_stored(self):
+        if any(self.mapped("is_stored")):
+            raise UserError(
+                self.env._(
+                    "This reading is among the readings of the meter already. Correct "
+                    "it there: reject it or replace it by another one."
+                )
+            )
 
     @api.depends("meter_id", "move_id.date_end")
     def _compute_unit(self):

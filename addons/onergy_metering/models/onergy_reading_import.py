@@ -119,6 +119,13 @@ class OnergyReadingImport(models.Model):
                     "The most that can be read:"
                 ),
             ),
+            (
+                "too_many_values",
+                _(
+                    "The file is too large; split it into smaller ones or use CSV. "
+                    "The most values that can be read:"
+                ),
+            ),
             ("bad_encoding", _("The text of the file cannot be decoded:")),
             ("bad_workbook", _("This is not a readable Excel workbook:")),
             ("bad_json", _("This is not readable JSON:")),

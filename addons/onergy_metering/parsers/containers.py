@@ -310,7 +310,7 @@ def json_records(stream, profile):
     if len(content) > MAX_JSON_BYTES:
         raise _too_large(MAX_JSON_BYTES)
     if sum(map(content.count, (b",", b"[", b"{"))) > MAX_JSON_VALUES:
-        raise FileError("document_too_large", f"{MAX_JSON_VALUES} values")
+        raise FileError("too_many_values", str(MAX_JSON_VALUES))
     text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", errors="replace").read()
     document = _loads(text)
     if isinstance(document, Exception):

@@ -2,7 +2,7 @@ import io
 from datetime import timedelta
 
 from odoo import fields
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
 from odoo.addons.onergy_residents.tests.portal_common import PortalCase
@@ -87,6 +87,14 @@ class TestMoveReading(PortalCase):
         stored = self._stored()
         self.assertEqual((stored.value, stored.origin), (133.5, "portal"))
         self.assertTrue(reading.is_stored)
+        with self.assertRaises(UserError):
+            reading.with_user(self.staff["customer_service"]).unlink()
+
+    def test_a_reading_that_is_not_kept_yet_may_be_removed(self):
+        self._answer("133,5", photo=PNG)
+        reading = self.move.closing_reading_ids
+        reading.with_user(self.staff["customer_service"]).unlink()
+        self.assertFalse(self.move.closing_reading_ids)
 
     def test_implausible_is_said_at_once_and_may_be_confirmed(self):
         of_meter = [("meter_id", "=", self.meter.id)]

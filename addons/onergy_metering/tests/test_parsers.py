@@ -663,8 +663,8 @@ class TestParsers(BaseCase):
         ):
             with self.assertRaises(FileError) as caught:
                 rows_of("[" + "[]," * 100 + "[]]", **profile)
-            self.assertEqual(caught.exception.reason, "document_too_large")
-            self.assertIn("100", caught.exception.detail)
+            self.assertEqual(caught.exception.reason, "too_many_values")
+            self.assertEqual(caught.exception.detail, "100")
 
     def test_key_from_the_file_name(self):
         profile = {
