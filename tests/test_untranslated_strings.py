@@ -33,10 +33,10 @@ WORDS = re.compile(r"[A-Z][a-z]+|[a-z]{2,} [a-z]{2,}")
 def python_files(addon):
     for path in sorted((dev.ADDONS / addon).rglob("*.py")):
         parts = path.relative_to(dev.ADDONS / addon).parts
-        if parts[0] in {"models", "wizards", "controllers", "report"}:
-            # The demo supplier speaks Dutch, whatever the language.
-            if not path.name.startswith("onergy_demo"):
-                yield path
+        # The demo supplier speaks Dutch, whatever the language.
+        is_demo = path.name.startswith("onergy_demo") or "demo" in parts
+        if parts[0] != "tests" and path.name != "__manifest__.py" and not is_demo:
+            yield path
 
 
 def is_bare_text(node):
@@ -97,12 +97,11 @@ def bare_script(source):
     """Return lines of JavaScript that show a text without ``_t``."""
     shows = re.compile(
         r"""(?:notification\.add|textContent\s*=|innerText\s*=|\balert|\bconfirm)"""
-        r"""\s*\(?\s*(["'`])(?P<text>[^"'`]*)\1"""
+        r"""\s*\(?\s*(["'`])(?P<text>[^"'`]*)\1""",
     )
-    for number, line in enumerate(source.splitlines(), 1):
-        match = shows.search(line)
-        if match and WORDS.search(match["text"]):
-            yield number, line.strip()
+    for match in shows.finditer(source):
+        if WORDS.search(match["text"]):
+            yield source.count("\n", 0, match.start()) + 1, match[0]
 
 
 @pytest.mark.parametrize("addon", ADDONS)
@@ -159,3 +158,20 @@ def test_a_bare_text_is_found(code):
 )
 def test_a_translated_text_is_not(code):
     assert not list(bare_texts(code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "confirm('Really remove it?')",
+        "this.notification.add(\n    `It was sent to ${name}`,\n    {type: 'info'})",
+        "element.textContent =\n    'No data yet';",
+    ],
+)
+def test_a_bare_text_in_a_script_is_found(code):
+    assert list(bare_script(code))
+
+
+def test_a_translated_text_in_a_script_is_not():
+    code = "element.textContent = _t('No data yet');\nadd(_t(\n'It was sent'));"
+    assert not list(bare_script(code))
