@@ -89,26 +89,41 @@ def other_pages(site):
         ]
 
 
+@pytest.fixture(scope="module")
+def every_page(site, chromium, other_pages):
+    """All addresses under /my of our addons that are pages, not files or redirects."""
+    pages = list(RESIDENT_PAGES)
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{site.address}/web/login")
+    for field, text in zip(("login", "password"), site.logins["resident"], strict=True):
+        page.fill(f"input[name={field}]", text)
+    page.click("form.oe_login_form button[type=submit]")
+    page.wait_for_url("**/my*")
+    for path in other_pages:
+        answer = context.request.get(site.address + path, timeout=120000)
+        if answer.ok and "text/html" in answer.headers["content-type"]:
+            pages.append(path)
+    context.close()
+    for part in ("/my/advance", "/my/timeline", "/my/bill/", "/my/plan/", "/my/move/"):
+        assert any(path.startswith(part) for path in pages), (part, pages)
+    return pages
+
+
 @pytest.mark.parametrize("width", ["1280", "390"])
-def test_every_other_page(site, visitor, axe, other_pages, width):
+def test_every_other_page(site, visitor, axe, every_page, width):
     """None is forgotten: a bill, a plan, a question, a step of a move, the timeline."""
     resident = visitor(width)
     resident.login(*site.logins["resident"])
-    found, seen = {}, []
-    for path in other_pages:
-        answer = resident.context.request.get(site.address + path, timeout=120000)
-        if not answer.ok or "text/html" not in answer.headers["content-type"]:
-            continue
+    found = {}
+    for path in every_page[len(RESIDENT_PAGES) :]:
         page = resident.go(path)
         page.wait_for_load_state("load")
         resident.assert_fits()
         assert page.locator("html").get_attribute("lang").startswith("nl")
         found[path] = violations(page, axe)
-        seen.append(path)
     found = {path: lines for path, lines in found.items() if lines}
     assert not found, found
-    for part in ("/my/advance", "/my/timeline", "/my/bill/", "/my/plan/", "/my/move/"):
-        assert any(path.startswith(part) for path in seen), (part, seen)
 
 
 @pytest.mark.parametrize("width", ["1280", "390"])
@@ -129,21 +144,27 @@ def test_public_pages(visitor, axe, width):
     for path in PUBLIC_PAGES:
         page = stranger.go(path)
         stranger.assert_fits()
+        assert page.locator("html").get_attribute("lang").startswith("nl")
         found[path] = violations(page, axe)
     found = {path: lines for path, lines in found.items() if lines}
     assert not found, found
 
 
-def test_four_times_as_large(site, visitor):
+def test_four_times_as_large(site, visitor, every_page):
     """A desktop of 1280 pixels at 400 % shows what a screen of 320 pixels shows."""
-    resident = visitor("390")
-    resident.page.set_viewport_size({"width": 320, "height": 256})
-    resident.login(*site.logins["resident"])
-    for path in RESIDENT_PAGES:
-        page = resident.go(path)
-        resident.assert_fits()
+    person = visitor("390")
+    person.page.set_viewport_size({"width": 320, "height": 256})
+    for path in PUBLIC_PAGES:
+        page = person.go(path)
+        person.assert_fits()
+        assert page.locator("h1, h2").first.is_visible(), path
+    person.picture("zoom-400-public")
+    person.login(*site.logins["resident"])
+    for path in every_page:
+        page = person.go(path)
+        person.assert_fits()
         assert page.locator("h1").is_visible(), path
-    resident.picture("zoom-400")
+    person.picture("zoom-400")
 
 
 FOCUS_IS_VISIBLE = """() => {
@@ -201,6 +222,79 @@ def test_without_a_mouse(site, visitor):
         "env['onergy.request'].search([], order='id desc', limit=1).subject"
     )
     assert subject == "Zonder muis"
+
+
+MARK_STOPS = """() => {
+    const kinds = "a[href], button, input, select, textarea, summary, [tabindex]";
+    const groups = new Set();
+    let count = 0;
+    for (const element of document.querySelectorAll(kinds)) {
+        if (element.tabIndex < 0 || element.disabled || element.type === "hidden"
+            || element.closest("[inert]")
+            || !element.checkVisibility({visibilityProperty: true})) {
+            continue;
+        }
+        if (element.type === "radio") {
+            // One stop for a group: the arrows choose in it.
+            const group = `${element.form?.id} ${element.name}`;
+            if (groups.has(group)) {
+                continue;
+            }
+            groups.add(group);
+            element.dataset.group = group;
+        }
+        element.dataset.stop = count++;
+    }
+    return count;
+}"""
+WHERE = """() => {
+    const element = document.activeElement;
+    if (element.type === "radio") {
+        const form = element.form || document;
+        return form.querySelector(`[name="${element.name}"][data-stop]`)?.dataset.stop;
+    }
+    return element.dataset.stop;
+}"""
+
+
+def walk(page):
+    """Go through a page with Tab; return what is not reached or not seen to be."""
+    stops = page.evaluate(MARK_STOPS)
+    assert stops, "nothing to reach"
+    seen, problems = set(), set()
+    for _press in range(3 * stops + 20):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(WHERE)
+        if stop is not None:
+            seen.add(int(stop))
+            problems.add(page.evaluate(FOCUS_IS_VISIBLE))
+        if len(seen) == stops:
+            break
+    missing = [
+        page.locator(f"[data-stop='{number}']").evaluate(
+            "element => element.outerHTML.slice(0, 160)"
+        )
+        for number in sorted(set(range(stops)) - seen)
+    ]
+    return missing + sorted(problems - {""})
+
+
+@pytest.mark.parametrize("width", ["1280", "390"])
+def test_tab_reaches_everything(site, visitor, every_page, width):
+    """Each link, button and field of each page, and one sees where one is."""
+    person = visitor(width)
+    found = {}
+    for path in PUBLIC_PAGES:
+        page = person.go(path)
+        page.wait_for_load_state("load")
+        found[path] = walk(page)
+    person.login(*site.logins["resident"])
+    for path in every_page:
+        page = person.go(path)
+        page.wait_for_load_state("load")
+        found[path] = walk(page)
+    found = {path: lines for path, lines in found.items() if lines}
+    assert not found, found
 
 
 def follow(page, locator, url):
@@ -273,22 +367,26 @@ def test_first_stop_skips_the_menu(site, visitor):
     assert page.locator(first).count() == 1, "it leads nowhere"
 
 
-def test_nothing_moves_for_who_does_not_want_it(site, visitor):
-    resident = visitor("1280")
-    resident.page.emulate_media(reduced_motion="reduce")
-    resident.login(*site.logins["resident"])
-    for path in ("/my", "/my/heating", "/my/requests/new"):
-        page = resident.go(path)
-        moving = page.evaluate(
-            """() => [...document.querySelectorAll(".o_onergy, .o_onergy *")]
-            .filter(element => {
-                const style = getComputedStyle(element);
-                const seconds = [style.transitionDuration, style.animationDuration]
-                    .flatMap(value => value.split(",").map(parseFloat));
-                return Math.max(...seconds) > 0.01;
-            }).map(element => element.outerHTML.slice(0, 80))"""
-        )
-        assert not moving, (path, moving[:5])
+MOVING = """() => [...document.querySelectorAll(".o_onergy, .o_onergy *")]
+    .filter(element => {
+        const style = getComputedStyle(element);
+        const seconds = [style.transitionDuration, style.animationDuration]
+            .flatMap(value => value.split(",").map(parseFloat));
+        return Math.max(...seconds) > 0.01;
+    }).map(element => element.outerHTML.slice(0, 80))"""
+
+
+def test_nothing_moves_for_who_does_not_want_it(site, visitor, every_page):
+    person = visitor("1280")
+    person.page.emulate_media(reduced_motion="reduce")
+    found = {}
+    for path in PUBLIC_PAGES:
+        found[path] = person.go(path).evaluate(MOVING)
+    person.login(*site.logins["resident"])
+    for path in every_page:
+        found[path] = person.go(path).evaluate(MOVING)
+    found = {path: elements[:5] for path, elements in found.items() if elements}
+    assert not found, found
 
 
 def luminance(color):
