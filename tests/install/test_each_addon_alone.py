@@ -54,6 +54,40 @@ def functions(postgres, database):
     )
 
 
+# Table and what names a row of it: all that an addon may bring besides tables.
+ROWS = {
+    "ir_act_report_xml": "report_name",
+    "ir_act_server": "id",
+    "ir_act_window": "id",
+    "ir_config_parameter": "key",
+    "ir_cron": "id",
+    "ir_filters": "id",
+    "ir_model": "model",
+    "ir_model_access": "id",
+    "ir_rule": "id",
+    "ir_sequence": "code",
+    "ir_ui_menu": "id",
+    "ir_ui_view": "key",
+    "mail_activity_type": "id",
+    "mail_template": "id",
+    "res_groups": "id",
+    "web_tour_tour": "name",
+}
+
+
+def rows(postgres, database):
+    """Return what is set up in a database, as ``table: name``."""
+    existing = tables(postgres, database)
+    return {
+        f"{table}: {name}"
+        for table, column in ROWS.items()
+        if table in existing
+        for name in postgres.sql(
+            f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL", database
+        ).split("\n")
+    }
+
+
 @pytest.mark.parametrize("addon", ADDONS)
 def test_install_update_uninstall(dev, postgres, addon):
     base = dev.ensure_base_template(postgres)
@@ -62,6 +96,7 @@ def test_install_update_uninstall(dev, postgres, addon):
     with dev.temporary_database(postgres, template, "install") as database:
         before = columns(postgres, database)
         known_functions = functions(postgres, database)
+        known_rows = rows(postgres, database)
         options = ("-d", database, "--stop-after-init", "--no-http")
         assert not odoo(dev, postgres, *options, "-i", addon)
         assert columns(postgres, database) - before, "the addon installed nothing"
@@ -75,5 +110,7 @@ def test_install_update_uninstall(dev, postgres, addon):
         assert not left, f"columns left behind: {sorted(left)[:10]}"
         left = functions(postgres, database) - known_functions
         assert not left, f"functions left behind: {sorted(left)}"
+        left = rows(postgres, database) - known_rows
+        assert not left, f"left behind: {sorted(left)}"
         # Odoo still starts and updates what is left.
         assert not odoo(dev, postgres, *options, "-u", "portal")
