@@ -522,13 +522,24 @@ class TestPush(PaytCommon):
 
     def test_a_change_while_sending_is_sent_afterwards(self):
         move = self.invoice()
+        push, sent = self.env.registry["payt.push"], []
+        original = push._sent_values
+
+        def change(model, invoice, payload, file):
+            sent.append(payload["description"])
+            if len(sent) == 1:
+                # Payt has the invoice, and we have not written that down yet.
+                invoice.move_id.payment_reference = "ANDERS"
+                invoice.action_send()
+            return original(model, invoice, payload, file)
+
+        self.patch(push, "_sent_values", change)
         self.push()
-        operation = self.operations(self.mirror(move), kind="invoice")
-        operation.write({"state": "sending"})
-        self.mirror(move).sent_hash = False
-        self.env["payt.operation"]._enqueue("invoice", self.mirror(move))
-        states = self.operations(self.mirror(move), kind="invoice").mapped("state")
-        self.assertEqual(sorted(states), ["pending", "sending"])
+        self.assertEqual(sent, [sent[0], "ANDERS"])
+        (at_payt,) = self.payt.state.invoices.values()
+        self.assertEqual(at_payt["description"], "ANDERS")
+        operations = self.operations(self.mirror(move), kind="invoice")
+        self.assertEqual(operations.mapped("state"), ["done", "done"])
 
     def test_changes_are_one_operation_until_sent(self):
         move = self.invoice()
