@@ -117,6 +117,12 @@ class TestHeatingPage(MeteringCase, HttpCase):
         (chart,) = values["charts"]
         return sum(row["value"] or 0 for row in chart["rows"])
 
+    def test_past_resident_sees_nothing_of_the_next_on_a_meter_read_by_hand(self):
+        self.meter.read_mode = "manual"
+        self._fill()
+        past = self.past_contract.with_user(self.past)._get_heating_values("year")
+        self.assertEqual(past["meters"][0]["value"], "60,000")
+
     def test_past_resident_sees_nothing_of_the_next(self):
         self._fill()
         page = self._get_page(self.past)
