@@ -37,6 +37,33 @@ class PaytPushInvoice(models.AbstractModel):
 
     @api.model
     def _steps_invoice(self, connection, client, batch):
+        ready, outcomes = self._ready_invoices(batch)
+        known = self.env["payt.invoice"].union(*ready.values()).filtered("sent_date")
+        if known:
+            # A full update carries an open amount too: see _send_open_amount.
+            self._read_first(connection, client, known)
+        payloads, unsent = self._invoice_payloads(ready)
+        outcomes |= unsent
+        names = {
+            operation: (payload["invoice_number"], payload["invoice_identifier"])
+            for operation, payload in payloads.items()
+        }
+        files, missing = self._get_files(connection, ready, payloads)
+        self._send_vat_rates(connection, client, [ready[op] for op in payloads])
+        found, late = yield partial(
+            self._talk_invoices, client, payloads, files, names, self._worn(batch)
+        )
+        for operation in late:
+            files.pop(operation)
+        self._note_invoices(ready, payloads, files, found)
+        for operation, reason in (missing | late).items():
+            if found.get(operation) is DONE:
+                found[operation] = Outcome("partial", "no_pdf", reason)
+        return outcomes | found
+
+    @api.model
+    def _ready_invoices(self, batch):
+        """Return (dict operation → invoice, dict operation → why it cannot go now)."""
         targets = batch._targets()
         invoices = self.env["payt.invoice"].union(*targets.values())
         # All of it at once, and not the hundred columns of a move that are not sent.
@@ -46,51 +73,27 @@ class PaytPushInvoice(models.AbstractModel):
         outcomes = {op: self._not_ready(invoice) for op, invoice in targets.items()}
         outcomes = {op: outcome for op, outcome in outcomes.items() if outcome}
         ready = {op: invoice for op, invoice in targets.items() if op not in outcomes}
-        invoices = self.env["payt.invoice"].union(*ready.values())
-        known = invoices.filtered("sent_date")
-        if known:
-            # A full update carries an open amount too: see _send_open_amount.
-            self._read_first(connection, client, known)
-        payloads, names, hashes = {}, {}, {}
+        return ready, outcomes
+
+    @api.model
+    def _invoice_payloads(self, ready):
+        """Return what is to be sent of invoices, and what becomes of the others.
+
+        :param ready: dict operation → invoice
+        :return: (dict operation → payload, dict operation → outcome)
+        """
+        payloads, outcomes = {}, {}
         for operation, invoice in ready.items():
             try:
                 payload = invoice._prepare_invoice()
             except (UserError, ValueError) as error:
                 outcomes[operation] = Outcome("failed", "data", str(error))
                 continue
-            hashes[operation] = invoice._hash(payload)
-            if invoice.sent_hash == hashes[operation]:
+            if invoice.sent_hash == invoice._hash(payload):
                 outcomes[operation] = DONE
-                continue
-            payloads[operation] = payload
-            names[operation] = (payload["invoice_number"], invoice._payt_identifier())
-        files, missing = self._get_files(connection, ready, payloads)
-        self._send_vat_rates(connection, client, [ready[op] for op in payloads])
-        found, late = yield partial(
-            self._talk_invoices, client, payloads, files, names, self._worn(batch)
-        )
-        sent = [op for op, out in found.items() if out.state in ("done", "partial")]
-        news = {
-            ready[operation]: {
-                "warning": found[operation].detail or False,
-                "sent_hash": hashes[operation],
-                **self._sent_values(
-                    ready[operation],
-                    payloads[operation],
-                    files.get(operation) if operation not in late else None,
-                ),
-            }
-            for operation in sent
-        }
-        first = [op for op in sent if not ready[op].sent_date]
-        self._write_news(news)
-        for operation in first:
-            self._catch_up(ready[operation], payloads[operation])
-        for operation in sent:
-            reason = missing.get(operation) or late.get(operation)
-            if reason and found[operation] is DONE:
-                found[operation] = Outcome("partial", "no_pdf", reason)
-        return outcomes | found
+            else:
+                payloads[operation] = payload
+        return payloads, outcomes
 
     @api.model
     def _talk_invoices(self, client, payloads, files, names, worn):
@@ -159,10 +162,35 @@ class PaytPushInvoice(models.AbstractModel):
         return Outcome("retry", "waiting", "")
 
     @api.model
-    def _sent_values(self, invoice, payload, file):
+    def _note_invoices(self, ready, payloads, files, found):
+        """Write down which invoices Payt has taken.
+
+        :param files: dict operation → (checksum, file name, content) of those that
+            went along
+        :param found: dict operation → outcome
+        """
+        sent = [op for op, out in found.items() if out.state in ("done", "partial")]
+        news = {
+            ready[operation]: self._sent_values(
+                ready[operation],
+                payloads[operation],
+                files.get(operation),
+                found[operation].detail,
+            )
+            for operation in sent
+        }
+        first = [op for op in sent if not ready[op].sent_date]
+        self._write_news(news)
+        for operation in first:
+            self._catch_up(ready[operation], payloads[operation])
+
+    @api.model
+    def _sent_values(self, invoice, payload, file, warning):
         """Return what we know of an invoice that Payt has just taken."""
         return {
+            "warning": warning or False,
             "sent_date": self.env.cr.now(),
+            "sent_hash": invoice._hash(payload),
             "open_amount": float(payload["amount_open"]),
             "total_amount": float(payload["amount_total"]),
             "document_checksum": file[0] if file else invoice.document_checksum,

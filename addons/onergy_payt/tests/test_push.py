@@ -525,13 +525,13 @@ class TestPush(PaytCommon):
         push, sent = self.env.registry["payt.push"], []
         original = push._sent_values
 
-        def change(model, invoice, payload, file):
+        def change(model, invoice, payload, *rest):
             sent.append(payload["description"])
             if len(sent) == 1:
                 # Payt has the invoice, and we have not written that down yet.
                 invoice.move_id.payment_reference = "ANDERS"
                 invoice.action_send()
-            return original(model, invoice, payload, file)
+            return original(model, invoice, payload, *rest)
 
         self.patch(push, "_sent_values", change)
         self.push()
