@@ -64,7 +64,7 @@ class PaytJob(models.AbstractModel):
 
         :param news: dict record → dict field name → value; records of one model, each
             with the same fields, texts and moments that are empty as False
-        :return: the records that changed
+        :return: the records that changed; None when there is no news
         """
         if not news:
             return None

@@ -3,22 +3,10 @@ from functools import partial
 from odoo import api, models
 
 from .payt_operation import DONE, Outcome
+from .res_partner import SENT_FIELDS
 
-PARTNER_FIELDS = (
-    "name",
-    "email_normalized",
-    "phone",
-    "street",
-    "street2",
-    "zip",
-    "city",
-    "country_id",
-    "is_company",
-    "parent_id",
-    "type",
-    "vat",
-    "lang",
-)
+# And what tells which of his contacts gets the bills.
+PARTNER_FIELDS = (*sorted(SENT_FIELDS), "email_normalized", "parent_id", "type")
 
 
 class PaytPushDebtor(models.AbstractModel):
